@@ -1,0 +1,163 @@
+// Why this file exists: FASTER writes and reads its pages through this device, which keeps FASTER away from files. Invariants: completion is
+// inline, on the calling thread; nothing is created, truncated, removed or synced here; no exception reaches FASTER; the first failure is kept and
+// every later write fails; a write continues exactly where the last ended and repeats the acknowledged bytes of its first block unchanged,
+// or it is refused before it touches a file.
+
+using System.Runtime.CompilerServices;
+using FASTER.core;
+using SourceOS.StateStore.Storage.Files;
+
+namespace SourceOS.StateStore.Storage.Events;
+
+internal sealed unsafe class FasterDevice : StorageDeviceBase
+{
+    private const uint UnknownError = 0xFFFF;
+
+    private readonly SegmentFiles _files;
+    private readonly byte[] _lastBlock = new byte[LogLayout.BlockBytes];
+    private long _position;
+    private nint _loadedPointer;
+    private long _loadedAddress;
+    private int _loadedBytes;
+
+    public FasterDevice(SegmentFiles files)
+        : base(System.IO.Path.Combine(files.Directory, "segment"), LogLayout.BlockBytes, Devices.CAPACITY_UNSPECIFIED)
+    {
+        _files = files;
+    }
+
+    /// <summary>The first failure; null while there was none.</summary>
+    public StateStoreException? Fault { get; private set; }
+
+    /// <summary>The block that holds the confirmed tail, zero behind it; all zero when the tail is a block's start.</summary>
+    public ReadOnlySpan<byte> TailBlock => _lastBlock;
+
+    /// <summary>Number of writes that FASTER asked for.</summary>
+    public long WriteCount { get; private set; }
+
+    /// <summary>Declares everything below an address written, and the block that holds it.</summary>
+    /// <param name="tail">The tail.</param>
+    /// <param name="block">The bytes from the start of the tail's block to the tail.</param>
+    public void StartAt(long tail, ReadOnlySpan<byte> block)
+    {
+        _position = tail;
+        _lastBlock.AsSpan().Clear();
+        block.CopyTo(_lastBlock);
+    }
+
+    /// <summary>Declares everything below the tail acknowledged: from now on no write may change it.</summary>
+    /// <param name="tail">The tail that FASTER has flushed.</param>
+    public void Confirm(long tail)
+    {
+        _position = tail;
+        if ((tail & (LogLayout.BlockBytes - 1)) == 0)
+        {
+            _lastBlock.AsSpan().Clear();
+        }
+    }
+
+    /// <summary>The page memory that FASTER loaded last, as it is now. Valid while FASTER's log lives.</summary>
+    /// <param name="address">Log address of its first byte.</param>
+    /// <returns>The bytes; empty when nothing was loaded.</returns>
+    public ReadOnlySpan<byte> LoadedPage(out long address)
+    {
+        address = _loadedAddress;
+        return new ReadOnlySpan<byte>((void*)_loadedPointer, _loadedBytes);
+    }
+
+    public override void WriteAsync(IntPtr sourceAddress, int segmentId, ulong destinationAddress, uint numBytesToWrite, DeviceIOCompletionCallback callback, object context)
+    {
+        uint error = Write(new ReadOnlySpan<byte>((void*)sourceAddress, checked((int)numBytesToWrite)), ((long)segmentId << _files.SegmentBits) + (long)destinationAddress);
+        callback(error, error == 0 ? numBytesToWrite : 0, context);
+    }
+
+    public override void ReadAsync(int segmentId, ulong sourceAddress, IntPtr destinationAddress, uint readLength, DeviceIOCompletionCallback callback, object context)
+    {
+        uint error = Read(segmentId, (long)sourceAddress, destinationAddress, checked((int)readLength));
+        callback(error, error == 0 ? readLength : 0, context);
+    }
+
+    /// <summary>Removes nothing: the engine decides what happens to segments.</summary>
+    public override void RemoveSegmentAsync(int segment, AsyncCallback callback, IAsyncResult result) => callback(result);
+
+    /// <summary>Removes nothing.</summary>
+    public override void RemoveSegment(int segment)
+    {
+    }
+
+    /// <summary>Truncates nothing.</summary>
+    public override void TruncateUntilAddress(long toAddress)
+    {
+    }
+
+    /// <summary>Truncates nothing.</summary>
+    public override void TruncateUntilAddressAsync(long toAddress, AsyncCallback callback, IAsyncResult result) => callback(result);
+
+    public override long GetFileSize(int segment) => _files.Contains(segment) ? _files.SegmentBytes : 0;
+
+    /// <summary>The files belong to the owner of <see cref="SegmentFiles"/>.</summary>
+    public override void Dispose()
+    {
+    }
+
+    private uint Write(ReadOnlySpan<byte> blocks, long address)
+    {
+        if (Fault is not null)
+        {
+            return UnknownError;
+        }
+
+        WriteCount++;
+        int acknowledged = (int)(_position - address);
+        if (address != LogLayout.BlockStart(_position))
+        {
+            return Fail(OutOfOrder($"The page allocator writes at {address}, but the log stands at {_position}.", address));
+        }
+
+        if (!blocks[..acknowledged].SequenceEqual(_lastBlock.AsSpan(0, acknowledged)))
+        {
+            return Fail(OutOfOrder("The page allocator was about to change bytes that are acknowledged.", address));
+        }
+
+        try
+        {
+            _files.Write(address, blocks);
+        }
+        catch (Exception exception)
+        {
+            return Fail(exception as StateStoreException ?? Unexpected(exception, address));
+        }
+
+        blocks[^LogLayout.BlockBytes..].CopyTo(_lastBlock);
+        _position = address + blocks.Length;
+        return 0;
+    }
+
+    private uint Read(int segment, long offset, nint destination, int length)
+    {
+        long address = ((long)segment << _files.SegmentBits) + offset;
+        try
+        {
+            _files.ReadExactly(address, new Span<byte>((void*)destination, length));
+            (_loadedPointer, _loadedAddress, _loadedBytes) = (destination, address, length);
+            return 0;
+        }
+        catch (Exception exception)
+        {
+            return Fail(exception as StateStoreException ?? Unexpected(exception, address));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private uint Fail(StateStoreException fault)
+    {
+        Fault ??= fault;
+        return UnknownError;
+    }
+
+    private static StateStoreException OutOfOrder(string message, long address)
+        => new(StateStoreErrorCode.LogDamaged, message, $"log address {address}", "Nothing was written. Close the store and open it again.");
+
+    private static StateStoreException Unexpected(Exception exception, long address)
+        => new(StateStoreErrorCode.InputOutput, "The log device failed.", $"log address {address}", "Close the store and open it again.", innerException: exception);
+}
