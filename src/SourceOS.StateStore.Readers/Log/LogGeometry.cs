@@ -1,0 +1,104 @@
+// Why this file exists: the arithmetic between log addresses, pages, segments and file offsets stands once. Invariants: bits are
+// within the format's bounds, so no shift or product here can overflow for an address below MaxAddress.
+
+namespace SourceOS.StateStore.Readers.Log;
+
+/// <summary>Page and segment size of a log, and where an address lies. See format-spec/segments.md and faster-layout.md.</summary>
+public readonly record struct LogGeometry
+{
+    /// <summary>The first address of a log; the bytes before it are not used.</summary>
+    public const ulong FirstAddress = 64;
+
+    /// <summary>Addresses are below this bound, which is the log library's own (48 bits).</summary>
+    public const ulong MaxAddress = 1UL << 48;
+
+    /// <summary>Bytes of a segment file before its data.</summary>
+    public const int DataOffset = 32_768;
+
+    /// <summary>Bytes of the length that stands before each entry.</summary>
+    public const int EntryPrefixBytes = 4;
+
+    /// <summary>Smallest allowed page bits.</summary>
+    public const int MinPageBits = 16;
+
+    /// <summary>Largest allowed page bits.</summary>
+    public const int MaxPageBits = 26;
+
+    /// <summary>Smallest allowed segment bits.</summary>
+    public const int MinSegmentBits = 17;
+
+    /// <summary>Largest allowed segment bits.</summary>
+    public const int MaxSegmentBits = 30;
+
+    /// <summary>Creates a geometry.</summary>
+    /// <param name="pageBits">Page size as a power of two, 16 to 26.</param>
+    /// <param name="segmentBits">Segment size as a power of two, 17 to 30 and not below <paramref name="pageBits"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The format does not allow this pair; see <see cref="IsValid"/>.</exception>
+    public LogGeometry(int pageBits, int segmentBits)
+    {
+        if (!IsValid(pageBits, segmentBits))
+        {
+            throw new ArgumentOutOfRangeException(nameof(segmentBits), $"Page bits {pageBits} with segment bits {segmentBits} is not a geometry of a log.");
+        }
+
+        PageBits = pageBits;
+        SegmentBits = segmentBits;
+    }
+
+    /// <summary>Page size as a power of two.</summary>
+    public int PageBits { get; }
+
+    /// <summary>Segment size as a power of two.</summary>
+    public int SegmentBits { get; }
+
+    /// <summary>Bytes of a page.</summary>
+    public int PageBytes => 1 << PageBits;
+
+    /// <summary>Bytes of a segment's data.</summary>
+    public int SegmentBytes => 1 << SegmentBits;
+
+    /// <summary>Bytes of a segment file.</summary>
+    public long SegmentFileBytes => DataOffset + (long)SegmentBytes;
+
+    /// <summary>Number of segments that the address space can hold.</summary>
+    public ulong MaxSegments => MaxAddress >> SegmentBits;
+
+    /// <summary>Whether the format allows this pair.</summary>
+    /// <param name="pageBits">Page bits.</param>
+    /// <param name="segmentBits">Segment bits.</param>
+    /// <returns>True when a <see cref="LogGeometry"/> can be made of them.</returns>
+    public static bool IsValid(int pageBits, int segmentBits)
+        => pageBits is >= MinPageBits and <= MaxPageBits
+            && segmentBits is >= MinSegmentBits and <= MaxSegmentBits
+            && segmentBits >= pageBits;
+
+    /// <summary>The segment that holds an address.</summary>
+    /// <param name="address">A log address.</param>
+    /// <returns>The segment's number.</returns>
+    public ulong SegmentOf(ulong address) => address >> SegmentBits;
+
+    /// <summary>The address of a segment's first byte.</summary>
+    /// <param name="segment">The segment's number.</param>
+    /// <returns>The address.</returns>
+    public ulong SegmentStart(ulong segment) => segment << SegmentBits;
+
+    /// <summary>Where an address stands in its segment's file.</summary>
+    /// <param name="address">A log address.</param>
+    /// <returns>The offset from the file's start.</returns>
+    public long FileOffsetOf(ulong address) => DataOffset + (long)(address & ((1UL << SegmentBits) - 1));
+
+    /// <summary>The first address of the page that holds an address.</summary>
+    /// <param name="address">A log address.</param>
+    /// <returns>The page's start, a multiple of the page size.</returns>
+    public ulong PageStart(ulong address) => address >> PageBits << PageBits;
+
+    /// <summary>The first address behind the page that holds an address.</summary>
+    /// <param name="address">A log address.</param>
+    /// <returns>The page's end.</returns>
+    public ulong PageEnd(ulong address) => PageStart(address) + (1UL << PageBits);
+
+    /// <summary>The first address behind the segment that holds an address.</summary>
+    /// <param name="address">A log address.</param>
+    /// <returns>The segment's end.</returns>
+    public ulong SegmentEnd(ulong address) => SegmentStart(SegmentOf(address)) + (1UL << SegmentBits);
+}

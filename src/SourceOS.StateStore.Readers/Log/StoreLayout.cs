@@ -1,0 +1,152 @@
+// Why this file exists: every name a store's file can have is made and understood here. Invariants: parsing accepts exactly the
+// names that making gives, so two names never mean the same segment or generation.
+
+using System.Globalization;
+
+namespace SourceOS.StateStore.Readers.Log;
+
+/// <summary>Paths of the files of a store. See format-spec/superblock.md. Immutable.</summary>
+public sealed class StoreLayout
+{
+    /// <summary>Name of the superblock.</summary>
+    public const string SuperblockName = "STORE";
+
+    /// <summary>Name of the writer's lock.</summary>
+    public const string LockName = "LOCK";
+
+    /// <summary>Name of the directory of log segments.</summary>
+    public const string EventsName = "events";
+
+    /// <summary>Name of the directory of state generations.</summary>
+    public const string StateName = "state";
+
+    /// <summary>Name of the directory of bytes that were set aside.</summary>
+    public const string QuarantineName = "quarantine";
+
+    /// <summary>Name of the directory of reports.</summary>
+    public const string ReportsName = "reports";
+
+    /// <summary>Name of the state's data file within a generation.</summary>
+    public const string StateDataName = "data.mdb";
+
+    /// <summary>Name of the state's lock file within a generation.</summary>
+    public const string StateLockName = "lock.mdb";
+
+    /// <summary>What a segment's name ends with while it is being made.</summary>
+    public const string UnfinishedSuffix = ".new";
+
+    private const string SegmentPrefix = "segment-";
+    private const string SegmentSuffix = ".log";
+    private const int SegmentDigits = 8;
+    private const string GenerationPrefix = "g";
+
+    /// <summary>Creates the layout of a store.</summary>
+    /// <param name="storePath">The store's directory. It need not exist.</param>
+    public StoreLayout(string storePath)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(storePath);
+        StorePath = storePath;
+    }
+
+    /// <summary>The store's directory.</summary>
+    public string StorePath { get; }
+
+    /// <summary>Path of the superblock.</summary>
+    public string SuperblockPath => Path.Combine(StorePath, SuperblockName);
+
+    /// <summary>Path of the writer's lock.</summary>
+    public string LockPath => Path.Combine(StorePath, LockName);
+
+    /// <summary>Path of the directory of log segments.</summary>
+    public string EventsPath => Path.Combine(StorePath, EventsName);
+
+    /// <summary>Path of the directory of state generations.</summary>
+    public string StatePath => Path.Combine(StorePath, StateName);
+
+    /// <summary>Path of the directory of bytes that were set aside.</summary>
+    public string QuarantinePath => Path.Combine(StorePath, QuarantineName);
+
+    /// <summary>Path of the directory of reports.</summary>
+    public string ReportsPath => Path.Combine(StorePath, ReportsName);
+
+    /// <summary>The file name of a segment.</summary>
+    /// <param name="segment">The segment's number.</param>
+    /// <returns>The name without a directory.</returns>
+    public static string SegmentName(ulong segment)
+        => SegmentPrefix + segment.ToString("D8", CultureInfo.InvariantCulture) + SegmentSuffix;
+
+    /// <summary>The path of a segment.</summary>
+    /// <param name="segment">The segment's number.</param>
+    /// <returns>The path.</returns>
+    public string SegmentPath(ulong segment) => Path.Combine(EventsPath, SegmentName(segment));
+
+    /// <summary>The directory name of a state generation.</summary>
+    /// <param name="generation">The generation, from 1.</param>
+    /// <returns>The name without a directory.</returns>
+    public static string GenerationName(ulong generation) => GenerationPrefix + generation.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>The directory of a state generation.</summary>
+    /// <param name="generation">The generation, from 1.</param>
+    /// <returns>The path.</returns>
+    public string GenerationPath(ulong generation) => Path.Combine(StatePath, GenerationName(generation));
+
+    /// <summary>The data file of a state generation.</summary>
+    /// <param name="generation">The generation, from 1.</param>
+    /// <returns>The path.</returns>
+    public string StateDataPath(ulong generation) => Path.Combine(GenerationPath(generation), StateDataName);
+
+    /// <summary>A path below the store's directory as findings and reports show it.</summary>
+    /// <param name="path">A path that this layout made.</param>
+    /// <returns>The part below the store's directory, with slashes; the path itself when it is not below.</returns>
+    public string Relative(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        string prefix = StorePath.EndsWith(Path.DirectorySeparatorChar) ? StorePath : StorePath + Path.DirectorySeparatorChar;
+        return path.StartsWith(prefix, StringComparison.Ordinal) ? path[prefix.Length..] : path;
+    }
+
+    /// <summary>Understands a segment's file name.</summary>
+    /// <param name="name">A name without a directory.</param>
+    /// <param name="segment">The segment's number.</param>
+    /// <returns>Whether <see cref="SegmentName"/> gives this name for <paramref name="segment"/>.</returns>
+    public static bool TryParseSegmentName(ReadOnlySpan<char> name, out ulong segment)
+    {
+        segment = 0;
+        return name.StartsWith(SegmentPrefix, StringComparison.Ordinal)
+            && name.EndsWith(SegmentSuffix, StringComparison.Ordinal)
+            && name.Length >= SegmentPrefix.Length + SegmentDigits + SegmentSuffix.Length
+            && TryParseNumber(name[SegmentPrefix.Length..^SegmentSuffix.Length], SegmentDigits, out segment);
+    }
+
+    /// <summary>Understands the directory name of a state generation.</summary>
+    /// <param name="name">A name without a directory.</param>
+    /// <param name="generation">The generation, from 1.</param>
+    /// <returns>Whether <see cref="GenerationName"/> gives this name for <paramref name="generation"/>.</returns>
+    public static bool TryParseGenerationName(ReadOnlySpan<char> name, out ulong generation)
+    {
+        generation = 0;
+        return name.StartsWith(GenerationPrefix, StringComparison.Ordinal)
+            && TryParseNumber(name[GenerationPrefix.Length..], 1, out generation)
+            && generation > 0;
+    }
+
+    // Exactly minDigits digits, or more without a leading zero.
+    private static bool TryParseNumber(ReadOnlySpan<char> digits, int minDigits, out ulong number)
+    {
+        number = 0;
+        if (digits.Length < minDigits || digits.Length > 20 || (digits.Length > minDigits && digits[0] == '0'))
+        {
+            return false;
+        }
+
+        foreach (char c in digits)
+        {
+            if (!char.IsAsciiDigit(c))
+            {
+                return false;
+            }
+        }
+
+        return ulong.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+    }
+}
