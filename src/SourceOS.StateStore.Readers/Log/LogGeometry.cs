@@ -7,10 +7,10 @@ namespace SourceOS.StateStore.Readers.Log;
 public readonly record struct LogGeometry
 {
     /// <summary>The first address of a log; the bytes before it are not used.</summary>
-    public const ulong FirstAddress = 64;
+    public const long FirstAddress = 64;
 
     /// <summary>Addresses are below this bound, which is the log library's own (48 bits).</summary>
-    public const ulong MaxAddress = 1UL << 48;
+    public const long MaxAddress = 1L << 48;
 
     /// <summary>Bytes of a segment file before its data.</summary>
     public const int DataOffset = 32_768;
@@ -60,9 +60,6 @@ public readonly record struct LogGeometry
     /// <summary>Bytes of a segment file.</summary>
     public long SegmentFileBytes => DataOffset + (long)SegmentBytes;
 
-    /// <summary>Number of segments that the address space can hold.</summary>
-    public ulong MaxSegments => MaxAddress >> SegmentBits;
-
     /// <summary>Whether the format allows this pair.</summary>
     /// <param name="pageBits">Page bits.</param>
     /// <param name="segmentBits">Segment bits.</param>
@@ -73,32 +70,37 @@ public readonly record struct LogGeometry
             && segmentBits >= pageBits;
 
     /// <summary>The segment that holds an address.</summary>
-    /// <param name="address">A log address.</param>
+    /// <param name="address">A log address, 0 to <see cref="MaxAddress"/> - 1.</param>
     /// <returns>The segment's number.</returns>
-    public ulong SegmentOf(ulong address) => address >> SegmentBits;
+    public int SegmentOf(long address) => (int)(address >> SegmentBits);
 
     /// <summary>The address of a segment's first byte.</summary>
-    /// <param name="segment">The segment's number.</param>
+    /// <param name="segment">The segment's number, not negative.</param>
     /// <returns>The address.</returns>
-    public ulong SegmentStart(ulong segment) => segment << SegmentBits;
+    public long SegmentStart(int segment) => (long)segment << SegmentBits;
 
     /// <summary>Where an address stands in its segment's file.</summary>
-    /// <param name="address">A log address.</param>
+    /// <param name="address">A log address, not negative.</param>
     /// <returns>The offset from the file's start.</returns>
-    public long FileOffsetOf(ulong address) => DataOffset + (long)(address & ((1UL << SegmentBits) - 1));
+    public long FileOffsetOf(long address) => DataOffset + (address & (SegmentBytes - 1L));
 
     /// <summary>The first address of the page that holds an address.</summary>
-    /// <param name="address">A log address.</param>
+    /// <param name="address">A log address, not negative.</param>
     /// <returns>The page's start, a multiple of the page size.</returns>
-    public ulong PageStart(ulong address) => address >> PageBits << PageBits;
+    public long PageStart(long address) => address & -(1L << PageBits);
 
     /// <summary>The first address behind the page that holds an address.</summary>
-    /// <param name="address">A log address.</param>
+    /// <param name="address">A log address, not negative.</param>
     /// <returns>The page's end.</returns>
-    public ulong PageEnd(ulong address) => PageStart(address) + (1UL << PageBits);
+    public long PageEnd(long address) => PageStart(address) + (1L << PageBits);
 
     /// <summary>The first address behind the segment that holds an address.</summary>
-    /// <param name="address">A log address.</param>
+    /// <param name="address">A log address, not negative.</param>
     /// <returns>The segment's end.</returns>
-    public ulong SegmentEnd(ulong address) => SegmentStart(SegmentOf(address)) + (1UL << SegmentBits);
+    public long SegmentEnd(long address) => (address & -(1L << SegmentBits)) + (1L << SegmentBits);
+
+    /// <summary>The address of the first entry that can stand in a page.</summary>
+    /// <param name="address">Any address in the page.</param>
+    /// <returns>The page's start, except in the first page of a log.</returns>
+    public long FirstEntryIn(long address) => Math.Max(PageStart(address), FirstAddress);
 }

@@ -46,18 +46,18 @@ public sealed class LogReader : IDisposable
     /// <param name="readBytes">How many bytes at the destination's start are valid.</param>
     /// <returns><see cref="ReadStatus.Ok"/> only when the destination is full; <see cref="ReadStatus.NotFound"/> when a segment's
     /// file is missing, <see cref="ReadStatus.EndOfFile"/> when it is too short.</returns>
-    public ReadStatus ReadExactly(ulong address, Span<byte> destination, out int readBytes)
+    public ReadStatus ReadExactly(long address, Span<byte> destination, out int readBytes)
     {
         readBytes = 0;
-        if (address > LogGeometry.MaxAddress || (ulong)destination.Length > LogGeometry.MaxAddress - address)
+        if (address < 0 || address > LogGeometry.MaxAddress - destination.Length)
         {
             return ReadStatus.OutOfRange;
         }
 
         while (readBytes < destination.Length)
         {
-            ulong at = address + (ulong)readBytes;
-            int length = (int)Math.Min((ulong)(destination.Length - readBytes), Geometry.SegmentEnd(at) - at);
+            long at = address + readBytes;
+            int length = (int)Math.Min(destination.Length - readBytes, Geometry.SegmentEnd(at) - at);
             ReadStatus status = ReadInSegment(at, destination.Slice(readBytes, length), out int count);
             readBytes += count;
             if (status != ReadStatus.Ok)
@@ -103,7 +103,7 @@ public sealed class LogReader : IDisposable
         }
     }
 
-    private ReadStatus ReadInSegment(ulong address, Span<byte> destination, out int readBytes)
+    private ReadStatus ReadInSegment(long address, Span<byte> destination, out int readBytes)
     {
         readBytes = 0;
         ReadStatus status = Acquire(Geometry.SegmentOf(address), out OpenSegment? segment);
@@ -127,7 +127,7 @@ public sealed class LogReader : IDisposable
     }
 
     // The list is ordered from the least to the most recently used; it is short, so a linear search is the fastest one.
-    private ReadStatus Acquire(ulong number, out OpenSegment? segment)
+    private ReadStatus Acquire(int number, out OpenSegment? segment)
     {
         lock (_gate)
         {
@@ -172,9 +172,9 @@ public sealed class LogReader : IDisposable
         }
     }
 
-    private sealed class OpenSegment(ulong number, PositionalFile file)
+    private sealed class OpenSegment(int number, PositionalFile file)
     {
-        public ulong Number { get; } = number;
+        public int Number { get; } = number;
 
         public PositionalFile File { get; } = file;
 

@@ -70,15 +70,15 @@ public sealed class StoreLayout
     public string ReportsPath => Path.Combine(StorePath, ReportsName);
 
     /// <summary>The file name of a segment.</summary>
-    /// <param name="segment">The segment's number.</param>
+    /// <param name="segment">The segment's number, not negative.</param>
     /// <returns>The name without a directory.</returns>
-    public static string SegmentName(ulong segment)
+    public static string SegmentName(int segment)
         => SegmentPrefix + segment.ToString("D8", CultureInfo.InvariantCulture) + SegmentSuffix;
 
     /// <summary>The path of a segment.</summary>
     /// <param name="segment">The segment's number.</param>
     /// <returns>The path.</returns>
-    public string SegmentPath(ulong segment) => Path.Combine(EventsPath, SegmentName(segment));
+    public string SegmentPath(int segment) => Path.Combine(EventsPath, SegmentName(segment));
 
     /// <summary>The directory name of a state generation.</summary>
     /// <param name="generation">The generation, from 1.</param>
@@ -109,13 +109,20 @@ public sealed class StoreLayout
     /// <param name="name">A name without a directory.</param>
     /// <param name="segment">The segment's number.</param>
     /// <returns>Whether <see cref="SegmentName"/> gives this name for <paramref name="segment"/>.</returns>
-    public static bool TryParseSegmentName(ReadOnlySpan<char> name, out ulong segment)
+    public static bool TryParseSegmentName(ReadOnlySpan<char> name, out int segment)
     {
         segment = 0;
-        return name.StartsWith(SegmentPrefix, StringComparison.Ordinal)
-            && name.EndsWith(SegmentSuffix, StringComparison.Ordinal)
-            && name.Length >= SegmentPrefix.Length + SegmentDigits + SegmentSuffix.Length
-            && TryParseNumber(name[SegmentPrefix.Length..^SegmentSuffix.Length], SegmentDigits, out segment);
+        if (!name.StartsWith(SegmentPrefix, StringComparison.Ordinal)
+            || !name.EndsWith(SegmentSuffix, StringComparison.Ordinal)
+            || name.Length < SegmentPrefix.Length + SegmentDigits + SegmentSuffix.Length
+            || !TryParseNumber(name[SegmentPrefix.Length..^SegmentSuffix.Length], SegmentDigits, out ulong number)
+            || number > int.MaxValue)
+        {
+            return false;
+        }
+
+        segment = (int)number;
+        return true;
     }
 
     /// <summary>Understands the directory name of a state generation.</summary>

@@ -26,11 +26,11 @@ public sealed class LogReaderTests : IDisposable
         WriteSegments(0, 1, 2);
         using LogReader reader = new(_layout, _geometry);
         byte[] buffer = new byte[_geometry.SegmentBytes + 16];
-        ulong from = _geometry.SegmentStart(1) - 8;
+        long from = _geometry.SegmentStart(1) - 8;
         Assert.Equal(ReadStatus.Ok, reader.ReadExactly(from, buffer, out int count));
         Assert.Equal(buffer.Length, count);
-        Assert.Equal(from, BinaryPrimitives.ReadUInt64LittleEndian(buffer));
-        Assert.Equal(from + (ulong)buffer.Length - 8, BinaryPrimitives.ReadUInt64LittleEndian(buffer.AsSpan(buffer.Length - 8)));
+        Assert.Equal(from, BinaryPrimitives.ReadInt64LittleEndian(buffer));
+        Assert.Equal(from + buffer.Length - 8, BinaryPrimitives.ReadInt64LittleEndian(buffer.AsSpan(buffer.Length - 8)));
     }
 
     [Fact]
@@ -56,7 +56,8 @@ public sealed class LogReaderTests : IDisposable
     public void Addresses_beyond_the_address_space_are_out_of_range()
     {
         using LogReader reader = new(_layout, _geometry);
-        Assert.Equal(ReadStatus.OutOfRange, reader.ReadExactly(ulong.MaxValue, new byte[8], out _));
+        Assert.Equal(ReadStatus.OutOfRange, reader.ReadExactly(-8, new byte[8], out _));
+        Assert.Equal(ReadStatus.OutOfRange, reader.ReadExactly(long.MaxValue, new byte[8], out _));
         Assert.Equal(ReadStatus.OutOfRange, reader.ReadExactly(LogGeometry.MaxAddress - 4, new byte[8], out _));
         Assert.Equal(ReadStatus.NotFound, reader.ReadExactly(LogGeometry.MaxAddress - 8, new byte[8], out _));
     }
@@ -69,11 +70,11 @@ public sealed class LogReaderTests : IDisposable
         using (LogReader reader = new(_layout, _geometry, files, maxOpenSegments: 2))
         {
             byte[] buffer = new byte[8];
-            foreach (ulong segment in new ulong[] { 0, 1, 0, 2, 0, 3, 0, 4 })
+            foreach (int segment in new int[] { 0, 1, 0, 2, 0, 3, 0, 4 })
             {
-                ulong address = _geometry.SegmentStart(segment) + 8;
+                long address = _geometry.SegmentStart(segment) + 8;
                 Assert.Equal(ReadStatus.Ok, reader.ReadExactly(address, buffer, out _));
-                Assert.Equal(address, BinaryPrimitives.ReadUInt64LittleEndian(buffer));
+                Assert.Equal(address, BinaryPrimitives.ReadInt64LittleEndian(buffer));
                 Assert.InRange(files.StillOpen, 1, 2);
             }
 
@@ -97,23 +98,23 @@ public sealed class LogReaderTests : IDisposable
             Parallel.For(0, 600, new ParallelOptions { MaxDegreeOfParallelism = 4 }, i =>
             {
                 byte[] buffer = new byte[8];
-                ulong address = _geometry.SegmentStart((ulong)(i % 3)) + ((ulong)i * 8);
+                long address = _geometry.SegmentStart(i % 3) + (i * 8);
                 Assert.Equal(ReadStatus.Ok, reader.ReadExactly(address, buffer, out _));
-                Assert.Equal(address, BinaryPrimitives.ReadUInt64LittleEndian(buffer));
+                Assert.Equal(address, BinaryPrimitives.ReadInt64LittleEndian(buffer));
             });
         }
 
         Assert.Equal(0, files.StillOpen);
     }
 
-    private void WriteSegments(params ulong[] numbers)
+    private void WriteSegments(params int[] numbers)
     {
-        foreach (ulong number in numbers)
+        foreach (int number in numbers)
         {
             byte[] bytes = new byte[_geometry.SegmentFileBytes];
             for (int i = 0; i < _geometry.SegmentBytes; i += 8)
             {
-                BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(LogGeometry.DataOffset + i), _geometry.SegmentStart(number) + (ulong)i);
+                BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(LogGeometry.DataOffset + i), _geometry.SegmentStart(number) + i);
             }
 
             File.WriteAllBytes(_layout.SegmentPath(number), bytes);

@@ -12,9 +12,10 @@ public sealed class StoreLayoutTests
     [InlineData("segment-00000042.log", 42)]
     [InlineData("segment-99999999.log", 99999999)]
     [InlineData("segment-100000000.log", 100000000)]
-    public void A_segment_name_is_understood(string name, ulong number)
+    [InlineData("segment-2147483647.log", int.MaxValue)]
+    public void A_segment_name_is_understood(string name, int number)
     {
-        Assert.True(StoreLayout.TryParseSegmentName(name, out ulong segment));
+        Assert.True(StoreLayout.TryParseSegmentName(name, out int segment));
         Assert.Equal(number, segment);
         Assert.Equal(name, StoreLayout.SegmentName(number));
     }
@@ -29,6 +30,7 @@ public sealed class StoreLayoutTests
     [InlineData("segment- 0000042.log")]
     [InlineData("segment-99999999999999999999999.log")]
     [InlineData("segment-18446744073709551616.log")]
+    [InlineData("segment-2147483648.log")]
     [InlineData("Segment-00000042.log")]
     [InlineData("segment-.log")]
     [InlineData("segment-")]
