@@ -33,6 +33,21 @@ public readonly struct LmdbMetaPair
         && (_first.TransactionId > _second.TransactionId ? _first.TransactionId - _second.TransactionId : _second.TransactionId - _first.TransactionId)
             == (_first.TransactionId == 0 && _second.TransactionId == 0 ? 0UL : 1UL);
 
+    /// <summary>
+    /// Checks what liblmdb needs before it may open a file at rest: both slots usable, of one page size, of consecutive transactions. liblmdb
+    /// picks a slot by its transaction number alone.
+    /// </summary>
+    /// <returns>What is wrong, if anything.</returns>
+    public LmdbFault CheckAtRest()
+    {
+        if (FirstFault.IsFault || SecondFault.IsFault)
+        {
+            return FirstFault.IsFault ? FirstFault : SecondFault;
+        }
+
+        return IsConsecutive ? default : new LmdbFault(LmdbFaultCode.MetaNotConsecutive, 0, LmdbLayout.MetaTransaction);
+    }
+
     /// <summary>Parses both slots from the start of a mapped or loaded file. Never throws.</summary>
     /// <param name="file">The file's bytes from offset 0; two pages are enough.</param>
     /// <returns>The pair.</returns>

@@ -125,6 +125,19 @@ public readonly struct LmdbReader<TPages>
         return fault;
     }
 
+    /// <summary>Opens a leaf page again that this walk has checked, after other pages were read.</summary>
+    internal LmdbFault ReopenLeaf(ulong page, out LmdbPageView view)
+    {
+        LmdbFaultCode code = ReadPage(page, out ReadOnlySpan<byte> bytes);
+        if (code != LmdbFaultCode.None)
+        {
+            view = default;
+            return new LmdbFault(code, page, 0);
+        }
+
+        return LmdbPageView.Open(bytes, page, LmdbLayout.LeafPage, out view);
+    }
+
     /// <summary>Reads and checks the header of a leaf node's overflow run.</summary>
     /// <param name="node">A node that has one.</param>
     /// <param name="runPages">The pages the run owns.</param>
