@@ -1,6 +1,6 @@
 // Why this file exists: the event log as its single writer sees it: reserve, append, flush. Invariants: an entry lands where it was predicted
 // or the log latches; the first fault latches for good; a full disk shows at Reserve, before anything was appended, and does not latch;
-// nothing waits without a bound; Flush writes but never syncs, the caller syncs once for pages and slot together.
+// nothing waits or spins; Flush writes on the calling thread but never syncs, the caller syncs once for pages and slot together.
 
 using System.Diagnostics.CodeAnalysis;
 
@@ -25,18 +25,15 @@ public delegate void VerifiedLogReader(long address, Span<byte> destination);
 /// <summary>How an <see cref="EventLog"/> runs.</summary>
 /// <param name="LogPageBits">Page size as a power of two, 16 to 26 and not above the segment's.</param>
 /// <param name="MemoryPages">Pages kept in memory: a power of two, at least 2.</param>
-/// <param name="FlushTimeoutMs">How long a flush may take before the log latches, in milliseconds.</param>
-public sealed record EventLogOptions(int LogPageBits = 22, int MemoryPages = 4, int FlushTimeoutMs = 30_000);
+public sealed record EventLogOptions(int LogPageBits = 22, int MemoryPages = 4);
 
 /// <summary>The append side of the event log. One thread at a time uses it.</summary>
 public sealed class EventLog : IDisposable
 {
-    private const int EnqueueAttempts = 4;
     private const int CompareChunkBytes = 64 * 1024;
 
     private readonly SegmentFiles _files;
     private readonly LogLayout _layout;
-    private readonly int _flushTimeoutMs;
     private readonly FasterDevice _device;
     private readonly FasterEngine _engine;
     private readonly SegmentPreparer _preparer;
@@ -52,7 +49,6 @@ public sealed class EventLog : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(tail, LogLayout.FirstAddress);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.LogPageBits, files.SegmentBits, nameof(options));
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MemoryPages, 2, nameof(options));
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.FlushTimeoutMs, nameof(options));
         if (!int.IsPow2(options.MemoryPages) || !files.IsWritable)
         {
             throw new ArgumentException("The number of pages is a power of two, and the files are open for writing.", nameof(options));
@@ -60,8 +56,7 @@ public sealed class EventLog : IDisposable
 
         _files = files;
         _layout = new LogLayout(options.LogPageBits);
-        _flushTimeoutMs = options.FlushTimeoutMs;
-        _device = new FasterDevice(files);
+        _device = new FasterDevice(files, options.LogPageBits);
         _engine = new FasterEngine(_device, options.LogPageBits, options.MemoryPages, files.SegmentBits);
         _preparer = new SegmentPreparer(files);
         _tail = tail;
@@ -126,7 +121,7 @@ public sealed class EventLog : IDisposable
 
     /// <summary>Makes sure that entries can be appended up to an address: their segments are there, whole and durable.</summary>
     /// <param name="untilAddress">Log address behind the last entry to come.</param>
-    /// <exception cref="StateStoreException">No space (retryable; the log stays usable), or a segment cannot be made.</exception>
+    /// <exception cref="StateStoreException">No space or no descriptor (retryable; the log stays usable), or a segment cannot be made.</exception>
     public void Reserve(long untilAddress)
     {
         ThrowIfUnusable();
@@ -140,6 +135,9 @@ public sealed class EventLog : IDisposable
         for (int segment = _files.SegmentOf(_tail); segment <= last; segment++)
         {
             _preparer.Ensure(segment);
+
+            // Running out of descriptors is told here too, where it does not latch.
+            _files.OpenFile(segment);
             _reservedUntil = Math.Max(_reservedUntil, (segment + 1L) << _files.SegmentBits);
         }
     }
@@ -191,7 +189,7 @@ public sealed class EventLog : IDisposable
     }
 
     /// <summary>Writes every appended entry to its segment. Durable they are after <see cref="SegmentFiles.SyncDirty"/>.</summary>
-    /// <exception cref="StateStoreException">A write failed or took too long; the log latches.</exception>
+    /// <exception cref="StateStoreException">A write failed; the log latches.</exception>
     public void Flush()
     {
         ThrowIfUnusable();
@@ -200,8 +198,12 @@ public sealed class EventLog : IDisposable
             return;
         }
 
-        FlushPages(_tail);
-        _device.Confirm(_tail);
+        // FASTER wrote the pages that are full; the present one is written from FASTER's memory, without asking it.
+        if (!_device.TryWriteUntil(_tail))
+        {
+            Latch(_device.Fault!);
+        }
+
         _flushed = _tail;
         PrepareAhead();
     }
@@ -253,7 +255,7 @@ public sealed class EventLog : IDisposable
 
     private void ThrowIfFasterStandsElsewhere(long tail)
     {
-        if (_engine.TailAddress != tail || _engine.FlushedUntilAddress != tail)
+        if (_engine.TailAddress != tail)
         {
             throw new StateStoreException(StateStoreErrorCode.LogDamaged, $"FASTER continues at {_engine.TailAddress} instead of {tail}.", $"log address {tail}");
         }
@@ -289,75 +291,33 @@ public sealed class EventLog : IDisposable
         }
     }
 
-    // The loop is bounded: with an inline device a second attempt can fail only when the pages cannot be written.
     private long Enqueue<TEntry>(in TEntry entry, int lengthBytes)
         where TEntry : IEventLogEntry
     {
+        bool enqueued;
+        long address;
+        Exception? cause;
         try
         {
-            for (int attempt = 0; attempt < EnqueueAttempts; attempt++)
+            enqueued = _engine.TryEnqueue(in entry, lengthBytes, out address, out nint memory, out cause);
+            if (enqueued)
             {
-                bool enqueued = _engine.TryEnqueue(in entry, lengthBytes, out long address, out Exception? entryFault);
-                LatchDeviceFault();
-                if (entryFault is not null)
-                {
-                    Latch(new StateStoreException(StateStoreErrorCode.InvalidInput, "An entry failed while it was encoded into the log's memory.", $"log address {address}", "Nothing was acknowledged. Close the store and open it again.", innerException: entryFault));
-                }
-
-                if (enqueued)
-                {
-                    return address;
-                }
-
-                FlushPages(_tail);
+                _device.NotePage(address, memory);
             }
-        }
-        catch (Exception exception) when (exception is not StateStoreException)
-        {
-            LatchDeviceFault();
-            Latch(new StateStoreException(StateStoreErrorCode.InputOutput, "An entry could not be appended to the log.", $"log address {_tail}", "Nothing was acknowledged. Close the store and open it again.", innerException: exception));
-        }
-
-        Latch(new StateStoreException(StateStoreErrorCode.InputOutput, "The page allocator has no room although its pages are written.", $"log address {_tail}", "Nothing was acknowledged. Close the store and open it again."));
-        return 0;
-    }
-
-    private void FlushPages(long until)
-    {
-        try
-        {
-            _engine.Commit();
         }
         catch (Exception exception)
         {
-            LatchDeviceFault();
-            Latch(new StateStoreException(StateStoreErrorCode.InputOutput, "The log's pages could not be written.", $"log address {until}", "Nothing was acknowledged. Close the store and open it again.", innerException: exception));
+            (enqueued, address, cause) = (false, _tail, exception);
         }
 
         LatchDeviceFault();
-        if (_engine.FlushedUntilAddress < until)
+        if (!enqueued || cause is not null)
         {
-            WaitForFlush(until);
-        }
-    }
-
-    // The device completes inline, so this is never entered unless FASTER leaves a flush to another thread.
-    private void WaitForFlush(long until)
-    {
-        long deadlineMs = Environment.TickCount64 + _flushTimeoutMs;
-        SpinWait wait = default;
-        while (_engine.FlushedUntilAddress < until)
-        {
-            LatchDeviceFault();
-            if (Environment.TickCount64 > deadlineMs)
-            {
-                Latch(new StateStoreException(StateStoreErrorCode.InputOutput, $"The log's pages were not written within {_flushTimeoutMs} ms.", $"log address {until}", "Nothing was acknowledged. Close the store and open it again."));
-            }
-
-            wait.SpinOnce();
+            // Full pages are written inside the call, so that no page is free without a fault of the device cannot happen, and waiting would not help.
+            Latch(new StateStoreException(StateStoreErrorCode.InputOutput, "An entry could not be encoded into the log's memory.", $"log address {address}", "Nothing was acknowledged. Close the store and open it again.", innerException: cause));
         }
 
-        LatchDeviceFault();
+        return address;
     }
 
     private void PrepareAhead()

@@ -1,7 +1,7 @@
 // Why this file exists: FASTER writes and reads its pages through this device, which keeps FASTER away from files. Invariants: completion is
 // inline, on the calling thread; nothing is created, truncated, removed or synced here; no exception reaches FASTER; the first failure is kept and
-// every later write fails; a write continues exactly where the last ended and repeats the acknowledged bytes of its first block unchanged,
-// or it is refused before it touches a file.
+// every later write fails; a write continues exactly where the last ended, takes the acknowledged bytes of its first block along unchanged, and comes from
+// the page's one place in memory, or it is refused before it touches a file.
 
 using System.Runtime.CompilerServices;
 using FASTER.core;
@@ -15,15 +15,17 @@ internal sealed unsafe class FasterDevice : StorageDeviceBase
 
     private readonly SegmentFiles _files;
     private readonly byte[] _lastBlock = new byte[LogLayout.BlockBytes];
+    private readonly long _pageBytes;
     private long _position;
-    private nint _loadedPointer;
-    private long _loadedAddress;
+    private long _page = -1;
+    private nint _pageMemory;
     private int _loadedBytes;
 
-    public FasterDevice(SegmentFiles files)
+    public FasterDevice(SegmentFiles files, int logPageBits)
         : base(System.IO.Path.Combine(files.Directory, "segment"), LogLayout.BlockBytes, Devices.CAPACITY_UNSPECIFIED)
     {
         _files = files;
+        _pageBytes = 1L << logPageBits;
     }
 
     /// <summary>The first failure; null while there was none.</summary>
@@ -31,9 +33,6 @@ internal sealed unsafe class FasterDevice : StorageDeviceBase
 
     /// <summary>The block that holds the confirmed tail, zero behind it; all zero when the tail is a block's start.</summary>
     public ReadOnlySpan<byte> TailBlock => _lastBlock;
-
-    /// <summary>Number of writes that FASTER asked for.</summary>
-    public long WriteCount { get; private set; }
 
     /// <summary>Declares everything below an address written, and the block that holds it.</summary>
     /// <param name="tail">The tail.</param>
@@ -45,29 +44,62 @@ internal sealed unsafe class FasterDevice : StorageDeviceBase
         block.CopyTo(_lastBlock);
     }
 
-    /// <summary>Declares everything below the tail acknowledged: from now on no write may change it.</summary>
-    /// <param name="tail">The tail that FASTER has flushed.</param>
-    public void Confirm(long tail)
+    /// <summary>Tells where FASTER keeps the page that holds an address. Pages stay where they are while they hold the log's end.</summary>
+    /// <param name="address">A log address.</param>
+    /// <param name="memory">Where its byte is.</param>
+    public void NotePage(long address, nint memory)
     {
+        long page = address & -_pageBytes;
+        nint pageMemory = memory - (nint)(address - page);
+        if (page != _page)
+        {
+            (_page, _pageMemory) = (page, pageMemory);
+        }
+        else if (pageMemory != _pageMemory)
+        {
+            Fail(OutOfOrder("The page allocator moved a page that holds the log's end.", address));
+        }
+    }
+
+    /// <summary>The page that FASTER loaded, as it is in memory now.</summary>
+    /// <param name="address">Log address of its first byte; -1 when nothing was loaded.</param>
+    /// <returns>The bytes; empty when nothing was loaded.</returns>
+    public ReadOnlySpan<byte> LoadedPage(out long address)
+    {
+        address = _page;
+        return new ReadOnlySpan<byte>((void*)_pageMemory, _loadedBytes);
+    }
+
+    /// <summary>Writes everything up to a tail in the present page, which FASTER itself would write only when it is full.</summary>
+    /// <param name="tail">The tail; everything below the present page was written by FASTER.</param>
+    /// <returns>Whether it was written; if not, <see cref="Fault"/> says why.</returns>
+    public bool TryWriteUntil(long tail)
+    {
+        long start = LogLayout.BlockStart(_position);
+        long end = LogLayout.BlockStart(tail + LogLayout.BlockBytes - 1);
+        if (start < _page || end > _page + _pageBytes)
+        {
+            Fail(OutOfOrder($"The page allocator has not written its full pages; the log stands at {_position}.", tail));
+            return false;
+        }
+
+        if (Write(new ReadOnlySpan<byte>((void*)(_pageMemory + (nint)(start - _page)), (int)(end - start)), start) != 0)
+        {
+            return false;
+        }
+
         _position = tail;
         if ((tail & (LogLayout.BlockBytes - 1)) == 0)
         {
             _lastBlock.AsSpan().Clear();
         }
-    }
 
-    /// <summary>The page memory that FASTER loaded last, as it is now. Valid while FASTER's log lives.</summary>
-    /// <param name="address">Log address of its first byte.</param>
-    /// <returns>The bytes; empty when nothing was loaded.</returns>
-    public ReadOnlySpan<byte> LoadedPage(out long address)
-    {
-        address = _loadedAddress;
-        return new ReadOnlySpan<byte>((void*)_loadedPointer, _loadedBytes);
+        return true;
     }
 
     public override void WriteAsync(IntPtr sourceAddress, int segmentId, ulong destinationAddress, uint numBytesToWrite, DeviceIOCompletionCallback callback, object context)
     {
-        uint error = Write(new ReadOnlySpan<byte>((void*)sourceAddress, checked((int)numBytesToWrite)), ((long)segmentId << _files.SegmentBits) + (long)destinationAddress);
+        uint error = WriteFullPage(sourceAddress, ((long)segmentId << _files.SegmentBits) + (long)destinationAddress, checked((int)numBytesToWrite));
         callback(error, error == 0 ? numBytesToWrite : 0, context);
     }
 
@@ -100,6 +132,19 @@ internal sealed unsafe class FasterDevice : StorageDeviceBase
     {
     }
 
+    // FASTER writes a page when it is full. What was written of it before is not written again.
+    private uint WriteFullPage(nint source, long address, int length)
+    {
+        long from = LogLayout.BlockStart(_position);
+        if (address > from || address < _page || source - (nint)(address - _page) != _pageMemory)
+        {
+            return Fail(OutOfOrder($"The page allocator writes at {address}, but the log stands at {_position}.", address));
+        }
+
+        long end = address + length;
+        return end <= _position ? 0 : Write(new ReadOnlySpan<byte>((void*)(source + (nint)(from - address)), (int)(end - from)), from);
+    }
+
     private uint Write(ReadOnlySpan<byte> blocks, long address)
     {
         if (Fault is not null)
@@ -107,13 +152,7 @@ internal sealed unsafe class FasterDevice : StorageDeviceBase
             return UnknownError;
         }
 
-        WriteCount++;
         int acknowledged = (int)(_position - address);
-        if (address != LogLayout.BlockStart(_position))
-        {
-            return Fail(OutOfOrder($"The page allocator writes at {address}, but the log stands at {_position}.", address));
-        }
-
         if (!blocks[..acknowledged].SequenceEqual(_lastBlock.AsSpan(0, acknowledged)))
         {
             return Fail(OutOfOrder("The page allocator was about to change bytes that are acknowledged.", address));
@@ -139,7 +178,7 @@ internal sealed unsafe class FasterDevice : StorageDeviceBase
         try
         {
             _files.ReadExactly(address, new Span<byte>((void*)destination, length));
-            (_loadedPointer, _loadedAddress, _loadedBytes) = (destination, address, length);
+            (_page, _pageMemory, _loadedBytes) = (address, destination, length);
             return 0;
         }
         catch (Exception exception)

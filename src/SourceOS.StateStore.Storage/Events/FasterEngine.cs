@@ -1,7 +1,10 @@
 // Why this file exists: the one file beside the device that names FASTER. It holds a FasterLog in the only configuration that the store uses.
-// Invariants: FASTER recovers nothing by itself, commits no metadata, syncs nothing, makes no file; entries are encoded straight into its page
-// without boxing; an entry's exception never unwinds through FASTER, whose epoch would stay taken.
+// Invariants: FASTER recovers nothing by itself, syncs nothing, makes no file, and is never asked to commit: a commit of FASTER hands work to the thread
+// pool, which falls behind a fast writer without bound. Entries are encoded straight into FASTER's page without boxing; an entry's exception never
+// unwinds through FASTER, whose epoch would stay taken.
 
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using FASTER.core;
 
 namespace SourceOS.StateStore.Storage.Events;
@@ -13,6 +16,7 @@ internal sealed class FasterEngine : IDisposable
     private readonly FasterLog _log;
     private readonly SilentCommitManager _commits = new();
     private Exception? _entryFault;
+    private nint _entryMemory;
 
     public FasterEngine(FasterDevice device, int logPageBits, int memoryPages, int segmentBits)
     {
@@ -36,9 +40,6 @@ internal sealed class FasterEngine : IDisposable
     /// <summary>Where the next entry begins, unless a page end is in the way.</summary>
     public long TailAddress => _log.TailAddress;
 
-    /// <summary>Everything below was handed to the device, which took it.</summary>
-    public long FlushedUntilAddress => _log.FlushedUntilAddress;
-
     /// <summary>Lets FASTER continue a log that ends at a tail. It loads the tail's page through the device.</summary>
     public void Recover(long tail)
     {
@@ -53,18 +54,21 @@ internal sealed class FasterEngine : IDisposable
         _commits.Metadata = null;
     }
 
-    /// <summary>Appends one entry to FASTER's page.</summary>
-    /// <returns>False when a page must be flushed first.</returns>
-    public bool TryEnqueue<TEntry>(in TEntry entry, int lengthBytes, out long address, out Exception? entryFault)
+    /// <summary>Appends one entry to FASTER's page. A page that is full is written by the device before this returns.</summary>
+    /// <param name="entry">The entry.</param>
+    /// <param name="lengthBytes">Its length.</param>
+    /// <param name="address">Where its length prefix stands.</param>
+    /// <param name="memory">Where that is in memory.</param>
+    /// <param name="entryFault">What the entry threw; its bytes are then worthless.</param>
+    /// <returns>False when there is no free page.</returns>
+    public bool TryEnqueue<TEntry>(in TEntry entry, int lengthBytes, out long address, out nint memory, out Exception? entryFault)
         where TEntry : IEventLogEntry
     {
         bool enqueued = _log.TryEnqueue(new EntryAdapter<TEntry>(entry, lengthBytes, this), out address);
         entryFault = _entryFault;
+        memory = _entryMemory - LogLayout.LengthPrefixBytes;
         return enqueued;
     }
-
-    /// <summary>Has every page up to the tail written by the device, on this thread.</summary>
-    public void Commit() => _log.Commit();
 
     public void Dispose() => _log.Dispose();
 
@@ -73,8 +77,10 @@ internal sealed class FasterEngine : IDisposable
     {
         public int SerializedLength => lengthBytes;
 
-        public void SerializeTo(Span<byte> dest)
+        public unsafe void SerializeTo(Span<byte> dest)
         {
+            // FASTER's pages are pinned.
+            owner._entryMemory = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(dest));
             try
             {
                 entry.Write(dest);
@@ -91,7 +97,7 @@ internal sealed class FasterEngine : IDisposable
         /// <summary>What FASTER is told when it asks for its last commit; null otherwise.</summary>
         public byte[]? Metadata { get; set; }
 
-        /// <summary>Nothing: durability is decided by the store's own sync. An exception here would be swallowed by FASTER.</summary>
+        /// <summary>Nothing, and nobody asks for it: durability is decided by the store's own sync. An exception here would be swallowed by FASTER.</summary>
         public void Commit(long beginAddress, long untilAddress, byte[] commitMetadata, long commitNum, bool forceWriteMetadata)
         {
         }

@@ -248,6 +248,11 @@ public sealed class SegmentFiles : IDisposable
         }
     }
 
+    /// <summary>Opens a segment's file now, so that a later write need not.</summary>
+    /// <param name="segment">The segment number.</param>
+    /// <exception cref="StateStoreException">The file is missing, has the wrong length, or cannot be opened.</exception>
+    public void OpenFile(int segment) => Release(Acquire(segment));
+
     /// <summary>Creates a segment: complete, durable and named, or not at all. May run beside writes and reads, but not beside itself.</summary>
     /// <param name="segment">The segment number; the one behind the last one, or any when there is none.</param>
     /// <param name="cancellation">Gives up between steps of at most 1 MiB.</param>
@@ -357,7 +362,7 @@ public sealed class SegmentFiles : IDisposable
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (!_open.TryGetValue(segment, out OpenSegment? open))
             {
-                open = new OpenSegment(segment, OpenFile(segment));
+                open = new OpenSegment(segment, OpenStoreFile(segment));
                 _open.Add(segment, open);
                 EvictOne(segment);
             }
@@ -403,7 +408,7 @@ public sealed class SegmentFiles : IDisposable
         }
     }
 
-    private StoreFile OpenFile(int segment)
+    private StoreFile OpenStoreFile(int segment)
     {
         string path = Path.Combine(Directory, SegmentLayout.FileName(segment));
         OpenOptions options = (IsWritable ? OpenOptions.ReadWrite : OpenOptions.Read) | OpenOptions.NoFollow;

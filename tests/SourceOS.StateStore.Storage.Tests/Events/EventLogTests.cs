@@ -142,6 +142,19 @@ public sealed class EventLogTests : IDisposable
     }
 
     [Fact]
+    public void Too_many_open_files_show_at_reserve_and_do_not_latch()
+    {
+        using SegmentFiles files = _fixture.OpenFiles();
+        using EventLog log = EventLog.Start(files, LogFixture.Options);
+        _fixture.Ops.Fail(FileCallKinds.Open, Errno.EMFILE, "segment-*.log");
+        StateStoreException fault = Assert.Throws<StateStoreException>(() => log.Reserve([3]));
+        Assert.True(fault.IsRetryable);
+        Assert.False(log.TryAppend(new BytesEntry([1, 2, 3]), out _));
+        LogFixture.Append(log, [1, 2, 3]);
+        log.Flush();
+    }
+
+    [Fact]
     public void A_failed_write_latches_the_log_and_is_named()
     {
         using SegmentFiles files = _fixture.OpenFiles();
@@ -208,7 +221,7 @@ public sealed class EventLogTests : IDisposable
     public void A_log_can_start_at_a_later_page_and_nothing_before_it_is_needed()
     {
         using SegmentFiles files = _fixture.OpenFiles();
-        long start = (3L * LogFixture.SegmentBytes) + LogFixture.PageBytes;
+        long start = 3L * LogFixture.SegmentBytes;
         using (EventLog log = EventLog.Start(files, LogFixture.Options, start))
         {
             Assert.Equal(start, LogFixture.Append(log, [7, 7]));

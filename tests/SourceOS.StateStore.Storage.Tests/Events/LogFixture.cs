@@ -34,7 +34,7 @@ internal sealed class LogFixture : IDisposable
 
     public string Directory => _directory.Path;
 
-    public static EventLogOptions Options => new(PageBits, MemoryPages: 4, FlushTimeoutMs: 2000);
+    public static EventLogOptions Options => new(PageBits, MemoryPages: 4);
 
     public static void FillHeader(int segment, Span<byte> header)
     {
