@@ -16,6 +16,8 @@ public sealed class SegmentFiles : IDisposable
     /// <summary>How many files stay open unless told otherwise.</summary>
     public const int DefaultMaxOpenFiles = 64;
 
+    private const int ZeroStepBytes = 256 * 1024;
+
     private readonly Lock _lock = new();
     private readonly FileOps _ops;
     private readonly SegmentCreator? _creator;
@@ -168,6 +170,23 @@ public sealed class SegmentFiles : IDisposable
             WriteFile(segment, buffer[..step], SegmentLayout.PrologueBytes + offset);
             buffer = buffer[step..];
             address += step;
+        }
+    }
+
+    /// <summary>Writes zeroes to the log, in bounded steps, across segments where needed.</summary>
+    /// <param name="address">Log address of the first byte.</param>
+    /// <param name="lengthBytes">How many.</param>
+    /// <exception cref="StateStoreException">A file is missing or a write failed, now or earlier.</exception>
+    public void WriteZeroes(long address, long lengthBytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(lengthBytes);
+        byte[] zeroes = new byte[(int)Math.Min(lengthBytes, ZeroStepBytes)];
+        while (lengthBytes > 0)
+        {
+            int step = (int)Math.Min(lengthBytes, zeroes.Length);
+            Write(address, zeroes.AsSpan(0, step));
+            address += step;
+            lengthBytes -= step;
         }
     }
 

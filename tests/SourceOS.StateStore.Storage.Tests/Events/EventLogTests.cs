@@ -94,6 +94,26 @@ public sealed class EventLogTests : IDisposable
     }
 
     [Fact]
+    public void The_example_of_the_layout_page_holds()
+    {
+        using SegmentFiles files = _fixture.OpenFiles();
+        using EventLog log = EventLog.Start(files, LogFixture.Options);
+        Assert.Equal(64, LogFixture.Append(log, LogFixture.Bytes(1, 601)));
+        Assert.Equal(672, log.TailAddress);
+        Assert.Equal(672, LogFixture.Append(log, LogFixture.Bytes(2, 60000)));
+        Assert.Equal(60676, log.TailAddress);
+        Assert.Equal(65536, LogFixture.Append(log, LogFixture.Bytes(3, 5000)));
+        Assert.Equal(70540, log.TailAddress);
+        log.Flush();
+        byte[] raw = _fixture.RawLog();
+        Assert.Equal("59020000", Convert.ToHexString(raw.AsSpan(64, 4)));
+        Assert.Equal("60EA0000", Convert.ToHexString(raw.AsSpan(672, 4)));
+        Assert.Equal(-1, raw.AsSpan(60676, 4860).IndexOfAnyExcept((byte)0));
+        Assert.Equal("88130000", Convert.ToHexString(raw.AsSpan(65536, 4)));
+        Assert.Equal(-1, raw.AsSpan(70540).IndexOfAnyExcept((byte)0));
+    }
+
+    [Fact]
     public void An_append_without_reserved_space_changes_nothing()
     {
         using SegmentFiles files = _fixture.OpenFiles();

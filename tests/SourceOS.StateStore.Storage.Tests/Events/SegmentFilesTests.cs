@@ -188,6 +188,19 @@ public sealed class SegmentFilesTests : IDisposable
     }
 
     [Fact]
+    public void A_range_is_zeroed_across_segments_and_nothing_beside_it()
+    {
+        using SegmentFiles files = _fixture.OpenFiles();
+        files.CreateSegment(0);
+        files.CreateSegment(1);
+        byte[] data = LogFixture.Bytes(1, 2 * LogFixture.SegmentBytes);
+        files.Write(0, data);
+        files.WriteZeroes(1000, LogFixture.SegmentBytes + 5);
+        data.AsSpan(1000, LogFixture.SegmentBytes + 5).Clear();
+        Assert.Equal(data, _fixture.RawLog());
+    }
+
+    [Fact]
     public void Missing_short_long_and_linked_segments_are_exact_errors()
     {
         using (SegmentFiles files = _fixture.OpenFiles())
