@@ -28,10 +28,10 @@ public readonly record struct LmdbDatabaseRecord(
     public bool IsEmpty => Root == LmdbLayout.NoRoot;
 
     /// <summary>Whether keys are plain byte strings, one value each: the only databases that this store writes.</summary>
-    public bool IsPlain => (Flags & LmdbLayout.DbFormatFlags) == 0;
+    public bool IsPlain => Flags == 0 && Pad == 0;
 
-    /// <summary>Whether this can be the free-page database: 8-byte integer keys, one value each.</summary>
-    internal bool IsIntegerKeyed => (Flags & LmdbLayout.DbFormatFlags) == LmdbLayout.DbIntegerKey;
+    /// <summary>Whether this can be the free-page database: 8-byte integer keys, one value each, the page size in the pad.</summary>
+    internal bool IsIntegerKeyed => Flags == LmdbLayout.DbIntegerKey;
 
     /// <summary>Parses a record and checks what it shows by itself. Never throws.</summary>
     /// <param name="bytes">At least 48 bytes.</param>

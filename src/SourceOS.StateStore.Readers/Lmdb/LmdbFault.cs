@@ -117,7 +117,7 @@ public enum LmdbFaultCode
     /// <summary>The two meta records are not of consecutive transactions, as a file at rest has them.</summary>
     MetaNotConsecutive = 36,
 
-    /// <summary>A named database stands where none may stand, or its name is not usable.</summary>
+    /// <summary>A named database stands where none may stand, or the main database holds something else than named databases.</summary>
     DatabaseName = 37,
 }
 

@@ -56,7 +56,6 @@ public static class LmdbLayout
     // Leaf node flags.
     internal const int NodeIsBig = 0x01;
     internal const int NodeIsDatabase = 0x02;
-    internal const int NodeHasDuplicates = 0x04;
 
     // Database record.
     internal const int DbPad = 0;
@@ -73,16 +72,8 @@ public static class LmdbLayout
 
     private const byte DatabaseRecordIs48 = DatabaseRecordBytes == 48 ? 0 : -1;
 
-    // Database flags.
-    internal const int DbReverseKey = 0x02;
-    internal const int DbDuplicates = 0x04;
+    // The one database flag that occurs, in the free-page database: keys are integers in the machine's order.
     internal const int DbIntegerKey = 0x08;
-    internal const int DbFixedDuplicates = 0x10;
-    internal const int DbIntegerDuplicates = 0x20;
-    internal const int DbReverseDuplicates = 0x40;
-
-    // The bits of a database's flags that change how its tree is read.
-    internal const int DbFormatFlags = DbReverseKey | DbDuplicates | DbIntegerKey | DbFixedDuplicates | DbIntegerDuplicates | DbReverseDuplicates;
 
     // Meta record, counted from the start of its page.
     internal const int MetaMagic = PageHeaderBytes;

@@ -20,12 +20,11 @@ internal static class LmdbPageCheck
             return fault;
         }
 
-        int area = bytes.Length - view.Upper;
-        int used = 0;
+        NodeTiles tiles = new(stackalloc ulong[NodeTiles.Words(bytes.Length)], bytes.Length, view.Upper);
         for (int i = 0; i < view.KeyCount; i++)
         {
             int slot = LmdbLayout.PageHeaderBytes + (2 * i);
-            if (!view.TryKey(i, out ReadOnlySpan<byte> key) || !view.TryChild(i, out ulong child) || !IsInArea(bytes, slot, view.Upper))
+            if (!view.TryKey(i, out ReadOnlySpan<byte> key) || !view.TryChild(i, out ulong child))
             {
                 return new LmdbFault(LmdbFaultCode.NodeOffset, page, slot);
             }
@@ -41,10 +40,13 @@ internal static class LmdbPageCheck
                 return new LmdbFault(LmdbFaultCode.ChildPage, page, slot);
             }
 
-            used += Even(LmdbLayout.NodeHeaderBytes + key.Length);
+            if (!tiles.TryAdd(System.Buffers.Binary.BinaryPrimitives.ReadUInt16LittleEndian(bytes[slot..]), LmdbLayout.NodeHeaderBytes + key.Length))
+            {
+                return new LmdbFault(LmdbFaultCode.NodeOffset, page, slot);
+            }
         }
 
-        return used == area ? default : new LmdbFault(LmdbFaultCode.NodeArea, page, LmdbLayout.PageUpper);
+        return tiles.IsFull ? default : new LmdbFault(LmdbFaultCode.NodeArea, page, LmdbLayout.PageUpper);
     }
 
     /// <summary>Checks every node of a leaf page.</summary>
@@ -61,26 +63,28 @@ internal static class LmdbPageCheck
             return fault;
         }
 
-        int area = bytes.Length - view.Upper;
-        int used = 0;
+        NodeTiles tiles = new(stackalloc ulong[NodeTiles.Words(bytes.Length)], bytes.Length, view.Upper);
         for (int i = 0; i < view.KeyCount; i++)
         {
             int slot = LmdbLayout.PageHeaderBytes + (2 * i);
             LmdbFaultCode code = view.TryLeafNode(i, out LmdbLeafNode node);
             if (code == LmdbFaultCode.None)
             {
-                code = LeafNode(node, bytes.Length, view.Upper, lastPage);
+                code = LeafNode(node, bytes.Length, lastPage);
+            }
+
+            if (code == LmdbFaultCode.None && !tiles.TryAdd(node.Offset, LmdbLayout.NodeHeaderBytes + node.Key.Length + node.InPage.Length))
+            {
+                code = LmdbFaultCode.NodeOffset;
             }
 
             if (code != LmdbFaultCode.None)
             {
                 return new LmdbFault(code, page, slot);
             }
-
-            used += Even(LmdbLayout.NodeHeaderBytes + node.Key.Length + node.InPage.Length);
         }
 
-        return used == area ? default : new LmdbFault(LmdbFaultCode.NodeArea, page, LmdbLayout.PageUpper);
+        return tiles.IsFull ? default : new LmdbFault(LmdbFaultCode.NodeArea, page, LmdbLayout.PageUpper);
     }
 
     /// <summary>Checks the header of an overflow run.</summary>
@@ -115,13 +119,8 @@ internal static class LmdbPageCheck
             : default;
     }
 
-    private static LmdbFaultCode LeafNode(LmdbLeafNode node, int pageSizeBytes, int upper, ulong lastPage)
+    private static LmdbFaultCode LeafNode(LmdbLeafNode node, int pageSizeBytes, ulong lastPage)
     {
-        if (node.Offset < upper)
-        {
-            return LmdbFaultCode.NodeOffset;
-        }
-
         if (node.Key.IsEmpty || node.Key.Length > LmdbLayout.MaxKeyBytes)
         {
             return LmdbFaultCode.KeySize;
@@ -148,8 +147,54 @@ internal static class LmdbPageCheck
         }
     }
 
-    private static bool IsInArea(ReadOnlySpan<byte> bytes, int slot, int upper) =>
-        System.Buffers.Binary.BinaryPrimitives.ReadUInt16LittleEndian(bytes[slot..]) >= upper;
+    /// <summary>Checks that nodes fill the node area exactly: none overlaps another, nothing is left between them.</summary>
+    private ref struct NodeTiles
+    {
+        private readonly Span<ulong> _covered;
+        private readonly int _length;
+        private readonly int _upper;
+        private int _bytes;
 
-    private static int Even(int length) => (length + 1) & ~1;
+        // One bit for two bytes: nodes start at even offsets and take an even number of bytes.
+        internal NodeTiles(Span<ulong> covered, int length, int upper)
+        {
+            covered.Clear();
+            _covered = covered;
+            _length = length;
+            _upper = upper;
+        }
+
+        internal readonly bool IsFull => _bytes == _length - _upper;
+
+        internal static int Words(int length) => length / 128;
+
+        /// <summary>Adds a node; false when it leaves the node area or covers what another covers.</summary>
+        internal bool TryAdd(int offset, int length)
+        {
+            int even = (length + 1) & ~1;
+            if (offset < _upper || offset + even > _length)
+            {
+                return false;
+            }
+
+            _bytes += even;
+            int bit = offset >> 1;
+            int end = (offset + even) >> 1;
+            while (bit < end)
+            {
+                int count = Math.Min(64 - (bit & 63), end - bit);
+                ulong mask = (count == 64 ? ulong.MaxValue : (1UL << count) - 1) << (bit & 63);
+                ref ulong word = ref _covered[bit >> 6];
+                if ((word & mask) != 0)
+                {
+                    return false;
+                }
+
+                word |= mask;
+                bit += count;
+            }
+
+            return true;
+        }
+    }
 }

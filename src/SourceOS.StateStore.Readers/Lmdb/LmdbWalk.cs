@@ -6,8 +6,8 @@ namespace SourceOS.StateStore.Readers.Lmdb;
 /// <summary>Receives the entries of a walk. With more than one worker it is called from several threads at once.</summary>
 public interface ILmdbVisitor
 {
-    /// <summary>Receives one entry of a named database or a plain entry of the main database. Entries of one page come in key order.</summary>
-    /// <param name="database">The database's name; "" for the main database.</param>
+    /// <summary>Receives one entry of a named database. Entries of one page come in key order.</summary>
+    /// <param name="database">The database's name.</param>
     /// <param name="key">The key, valid during the call.</param>
     /// <param name="value">The value, valid during the call.</param>
     /// <param name="page">The leaf page that holds the entry.</param>

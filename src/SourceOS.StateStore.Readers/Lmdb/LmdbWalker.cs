@@ -247,19 +247,17 @@ public static class LmdbWalker
         }
     }
 
-    /// <summary>Collects named databases and passes plain entries on.</summary>
+    /// <summary>Collects named databases; a store's main database holds nothing else.</summary>
     private sealed class MainSink<TPages>(int maxDatabases) : ILmdbEntrySink<TPages>
         where TPages : struct, ILmdbPages
     {
-        private readonly EntrySink<TPages> _entries = new();
-
         internal List<(string Name, LmdbDatabaseRecord Record)> Databases { get; } = [];
 
         public void Entry(LmdbTreeWalk<TPages> walk, LmdbLeafNode node, ulong page)
         {
             if (!node.IsDatabase)
             {
-                _entries.Entry(walk, node, page);
+                walk.Report(LmdbFaultCode.DatabaseName, page, node.Offset, "The main database holds an entry that is not a database.");
                 return;
             }
 
