@@ -121,6 +121,33 @@ public readonly struct LmdbMetaPair
         return before;
     }
 
+    /// <summary>
+    /// Finds the meta of a snapshot that a read transaction has pinned, in a file that a writer may be changing. The pin promises that the meta
+    /// was whole once; as long as the other slot holds no later transaction, no writer can have begun to replace it. Answers a fault when
+    /// one may have: pin again then, the newer snapshot is there.
+    /// </summary>
+    /// <param name="file">The file's bytes from offset 0.</param>
+    /// <param name="transactionId">The transaction number of the pin.</param>
+    /// <param name="meta">Its meta; meaningful only when the answer is no fault.</param>
+    /// <returns>A fault when the meta is unusable or may be in the middle of being replaced.</returns>
+    public static LmdbFault ParsePinned(ReadOnlySpan<byte> file, ulong transactionId, out LmdbMeta meta)
+    {
+        LmdbMetaPair pair = Parse(file);
+        LmdbFault fault = pair.TryTransaction(transactionId, out meta);
+        if (fault.IsFault)
+        {
+            return fault;
+        }
+
+        // The copy of the slot must come before the look at the other one.
+        Thread.MemoryBarrier();
+        ulong other = transactionId & 1 ^ 1;
+        long at = ((long)other * meta.PageSizeBytes) + LmdbLayout.MetaTransaction;
+        return at + 8 <= file.Length && System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(file[(int)at..]) <= transactionId
+            ? default
+            : new LmdbFault(LmdbFaultCode.MetaMissing, other, LmdbLayout.MetaTransaction);
+    }
+
     /// <summary>Finds the newest snapshot.</summary>
     /// <param name="meta">The newest meta; meaningful only when the answer is no fault.</param>
     /// <returns>A fault when neither slot can be used.</returns>

@@ -84,11 +84,13 @@ public sealed unsafe class MappedFile : IDisposable
 
     /// <summary>Both meta records, read until two readings agree.</summary>
     /// <returns>The pair.</returns>
-    public LmdbMetaPair ReadMetas()
-    {
-        long visible = VisibleBytes();
-        return LmdbMetaPair.ParseStable(new ReadOnlySpan<byte>(_start, (int)Math.Min(visible, LmdbLayout.MaxPageSizeBytes + LmdbLayout.MetaBytes)));
-    }
+    public LmdbMetaPair ReadMetas() => LmdbMetaPair.ParseStable(MetaBytes());
+
+    /// <summary>The meta of a pinned snapshot; see <see cref="LmdbMetaPair.ParsePinned"/>.</summary>
+    /// <param name="transactionId">The transaction number of the pin.</param>
+    /// <param name="meta">Its meta; meaningful only when the answer is no fault.</param>
+    /// <returns>A fault when the meta is unusable or may be in the middle of being replaced: pin again then.</returns>
+    public LmdbFault ReadPinned(ulong transactionId, out LmdbMeta meta) => LmdbMetaPair.ParsePinned(MetaBytes(), transactionId, out meta);
 
     /// <summary>The pages of a snapshot that the file holds now.</summary>
     /// <param name="meta">The snapshot's meta.</param>
@@ -110,6 +112,8 @@ public sealed unsafe class MappedFile : IDisposable
             _file.Dispose();
         }
     }
+
+    private ReadOnlySpan<byte> MetaBytes() => new(_start, (int)Math.Min(VisibleBytes(), LmdbLayout.MaxPageSizeBytes + LmdbLayout.MetaBytes));
 
     private static SafeFileHandle OpenFile(string path)
     {
