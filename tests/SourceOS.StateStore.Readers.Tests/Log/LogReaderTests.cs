@@ -3,13 +3,14 @@
 
 using System.Buffers.Binary;
 using SourceOS.StateStore.Readers.Log;
+using SourceOS.StateStore.Testing;
 
 namespace SourceOS.StateStore.Readers.Tests.Log;
 
 public sealed class LogReaderTests : IDisposable
 {
     private static readonly LogGeometry _geometry = new(16, 17);
-    private readonly ScratchDirectory _directory = new();
+    private readonly TemporaryDirectory _directory = new();
     private readonly StoreLayout _layout;
 
     public LogReaderTests()

@@ -3,12 +3,13 @@
 
 using System.Diagnostics;
 using SourceOS.StateStore.Readers.Log;
+using SourceOS.StateStore.Testing;
 
 namespace SourceOS.StateStore.Readers.Tests.Log;
 
 public sealed class PositionalFileTests : IDisposable
 {
-    private readonly ScratchDirectory _directory = new();
+    private readonly TemporaryDirectory _directory = new();
 
     public void Dispose() => _directory.Dispose();
 

@@ -1,12 +1,13 @@
 // Why this file exists: the list of segments is what the directory holds and nothing more. Invariants: contents of the files do not matter.
 
 using SourceOS.StateStore.Readers.Log;
+using SourceOS.StateStore.Testing;
 
 namespace SourceOS.StateStore.Readers.Tests.Log;
 
 public sealed class SegmentCatalogTests : IDisposable
 {
-    private readonly ScratchDirectory _directory = new();
+    private readonly TemporaryDirectory _directory = new();
     private readonly StoreLayout _layout;
 
     public SegmentCatalogTests()

@@ -3,6 +3,7 @@
 
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Readers.Log;
+using SourceOS.StateStore.Testing;
 
 namespace SourceOS.StateStore.Readers.Tests.Log;
 
@@ -10,7 +11,7 @@ public sealed class SegmentInfoTests : IDisposable
 {
     private static readonly LogGeometry _geometry = new(16, 17);
     private static readonly StoreId _storeId = new(Enumerable.Repeat((byte)7, 16).ToArray());
-    private readonly ScratchDirectory _directory = new();
+    private readonly TemporaryDirectory _directory = new();
     private readonly StoreLayout _layout;
     private readonly byte[] _file = new byte[_geometry.SegmentFileBytes];
 

@@ -3,12 +3,13 @@
 
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Readers.Log;
+using SourceOS.StateStore.Testing;
 
 namespace SourceOS.StateStore.Readers.Tests.Log;
 
 public sealed class SuperblockReaderTests : IDisposable
 {
-    private readonly ScratchDirectory _directory = new();
+    private readonly TemporaryDirectory _directory = new();
     private readonly StoreLayout _layout;
     private readonly byte[] _file = new byte[Superblock.FileLengthBytes];
 
