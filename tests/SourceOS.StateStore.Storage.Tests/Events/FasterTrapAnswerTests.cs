@@ -155,6 +155,11 @@ public sealed class FasterTrapAnswerTests : IDisposable
                 device.WriteAsync((nint)pointer, address, (uint)bytes.Length, (code, _, _) => error = code, null);
             }
 
+            if (error != 0)
+            {
+                Assert.Contains(address > 4096 ? "the log stands at" : "acknowledged", device.Fault!.Message, StringComparison.Ordinal);
+            }
+
             return error;
         }
     }

@@ -130,6 +130,24 @@ public sealed class SegmentFilesTests : IDisposable
     }
 
     [Fact]
+    public void Zeroes_are_written_over_a_new_segment_and_not_only_reserved()
+    {
+        RecordingFileOps ops = new(_fixture.Ops, _fixture.Directory);
+        using (SegmentFiles files = SegmentFiles.OpenForWriting(ops, _fixture.Directory, LogFixture.SegmentBits, LogFixture.FillHeader))
+        {
+            files.CreateSegment(0);
+        }
+
+        bool[] written = new bool[SegmentLayout.PrologueBytes + LogFixture.SegmentBytes];
+        foreach (TraceStep.Write write in ops.Trace.Steps.OfType<TraceStep.Write>())
+        {
+            written.AsSpan((int)write.Offset, write.Data.Length).Fill(true);
+        }
+
+        Assert.Equal(-1, Array.IndexOf(written, false));
+    }
+
+    [Fact]
     public void Opening_for_writing_makes_names_durable_that_a_killed_writer_left()
     {
         RecordingFileOps ops = new(_fixture.Ops, _fixture.Directory);
@@ -284,6 +302,43 @@ public sealed class SegmentFilesTests : IDisposable
         files.Dispose();
         Assert.Equal(0, _fixture.Ops.OpenDescriptors);
         Assert.Throws<ObjectDisposedException>(() => files.ReadExactly(0, buffer));
+    }
+
+    [Fact]
+    public void A_file_that_is_being_read_is_not_closed_by_others()
+    {
+        using SegmentFiles files = _fixture.OpenFiles(maxOpenFiles: 2);
+        for (int segment = 0; segment < 6; segment++)
+        {
+            files.CreateSegment(segment);
+        }
+
+        using ManualResetEventSlim isReading = new();
+        using ManualResetEventSlim mayGoOn = new();
+        _fixture.Ops.Before = call =>
+        {
+            if (call.Kind == FileCallKinds.PRead && call.Path.EndsWith("segment-00000000.log", StringComparison.Ordinal))
+            {
+                isReading.Set();
+                mayGoOn.Wait(TimeSpan.FromSeconds(60));
+            }
+        };
+        Thread reader = new(() => files.ReadExactly(0, new byte[1]));
+        reader.Start();
+        Assert.True(isReading.Wait(TimeSpan.FromSeconds(60)));
+        long closes = _fixture.Ops.Count(FileCallKinds.Close);
+        for (int segment = 1; segment < 6; segment++)
+        {
+            files.ReadExactly((long)segment * LogFixture.SegmentBytes, new byte[1]);
+        }
+
+        Assert.Equal(closes + 4, _fixture.Ops.Count(FileCallKinds.Close));
+        Assert.Equal(2, _fixture.Ops.OpenDescriptors);
+        files.Dispose();
+        Assert.Equal(1, _fixture.Ops.OpenDescriptors);
+        mayGoOn.Set();
+        Assert.True(reader.Join(TimeSpan.FromSeconds(60)));
+        Assert.Equal(0, _fixture.Ops.OpenDescriptors);
     }
 
     [Fact]
