@@ -5,7 +5,10 @@ using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace SourceOS.StateStore.Format;
 
-/// <summary>Builds frames, one after the other. Reusable; not thread-safe. Events are added, the frame is sealed, then written once its place is known.</summary>
+/// <summary>
+/// Builds frames, one after the other. Reusable; not thread-safe. Events are added; <see cref="Seal"/> fixes them and gives the entry's length;
+/// <see cref="Stamp"/> takes the place, which follows from the length, and gives the frame's hash; <see cref="WriteTo(Span{byte})"/> writes the entry.
+/// </summary>
 public sealed class FrameBuilder
 {
     // The directory is written in front of the entries when the number of events is known, so room for the longest one is kept there.
@@ -13,6 +16,8 @@ public sealed class FrameBuilder
     private const int SmallestCompressed = 128;
 
     private readonly int _maxEntryLength;
+    private readonly byte[] _header = new byte[FrameHeader.LengthBytes];
+    private readonly byte[] _bodyHead = new byte[FrameHeader.BodyHeadLengthBytes];
     private byte[] _raw = new byte[EntriesAt + 16_384];
     private byte[] _leaves = new byte[64 * Hash256.LengthBytes];
     private byte[] _stored = [];
@@ -21,11 +26,12 @@ public sealed class FrameBuilder
     private int _storedLength;
     private byte _codec;
     private bool _isSealed;
+    private bool _isStamped;
     private Hash256 _root;
 
     /// <summary>Creates an empty builder.</summary>
-    /// <param name="maxEntryLengthBytes">Longest entry, as the log's page bounds it: <see cref="FormatLimits.MaxFrameLengthBytes"/>.</param>
-    public FrameBuilder(int maxEntryLengthBytes)
+    /// <param name="maxEntryLengthBytes">Longest entry, as the log's page bounds it: <see cref="FormatLimits.MaxFrameLengthBytes"/>; by default that of the largest page.</param>
+    public FrameBuilder(int maxEntryLengthBytes = (1 << FormatLimits.MaxPageBits) - FormatLimits.PageOverheadBytes)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(maxEntryLengthBytes, FrameHeader.LengthBytes);
         _maxEntryLength = maxEntryLengthBytes;
@@ -40,6 +46,27 @@ public sealed class FrameBuilder
     /// <summary>Length of the whole entry in bytes; known once the frame is sealed.</summary>
     public int EntryLengthBytes { get; private set; }
 
+    /// <summary>Bytes of all buffers, which a builder keeps for its next frame.</summary>
+    public int CapacityBytes => _raw.Length + _leaves.Length + _stored.Length + (_offsets.Length * sizeof(int));
+
+    /// <summary>The frame's header; known once the frame is stamped.</summary>
+    public FrameHeader Header { get; private set; }
+
+    /// <summary>The frame's hash; known once the frame is stamped.</summary>
+    public Hash256 FrameHash { get; private set; }
+
+    /// <summary>Length of an entry whose body is not compressed: the longest a frame can become.</summary>
+    /// <param name="eventCount">Number of events.</param>
+    /// <param name="rawLengthBytes">Length of the raw body, see <see cref="RawLengthBytes"/>.</param>
+    /// <returns>The length in bytes.</returns>
+    public static int EntryLengthFor(int eventCount, int rawLengthBytes) =>
+        FrameHeader.LengthBytes + (eventCount * Hash256.LengthBytes) + FrameHeader.BodyHeadLengthBytes + RoundUp(rawLengthBytes);
+
+    /// <summary>What an event adds to the raw body: its place in the directory, its salt, itself.</summary>
+    /// <param name="eventLengthBytes">The event's length.</param>
+    /// <returns>The length in bytes.</returns>
+    public static int RawLengthOf(int eventLengthBytes) => sizeof(uint) + FrameBody.SaltLengthBytes + eventLengthBytes;
+
     /// <summary>Forgets all events.</summary>
     public void Reset()
     {
@@ -47,6 +74,7 @@ public sealed class FrameBuilder
         _end = EntriesAt;
         EntryLengthBytes = 0;
         _isSealed = false;
+        _isStamped = false;
     }
 
     /// <summary>Whether an event fits beside those that are there, also if nothing compresses.</summary>
@@ -59,9 +87,8 @@ public sealed class FrameBuilder
             return false;
         }
 
-        int raw = RawLengthBytes + sizeof(uint) + FrameBody.SaltLengthBytes + eventLengthBytes;
-        int entry = FrameHeader.LengthBytes + ((Count + 1) * Hash256.LengthBytes) + FrameHeader.BodyHeadLengthBytes + RoundUp(raw);
-        return raw <= FormatLimits.MaxFrameRawBodyLengthBytes && entry <= _maxEntryLength;
+        int raw = RawLengthBytes + RawLengthOf(eventLengthBytes);
+        return raw <= FormatLimits.MaxFrameRawBodyLengthBytes && EntryLengthFor(Count + 1, raw) <= _maxEntryLength;
     }
 
     /// <summary>Writes an event into the frame.</summary>
@@ -95,7 +122,7 @@ public sealed class FrameBuilder
         return EventSpan(index);
     }
 
-    /// <summary>Hashes the events and compresses the body if that pays. After it, only <see cref="WriteTo"/> and <see cref="Reset"/> may be called.</summary>
+    /// <summary>Hashes the events and compresses the body if that pays. After it, only <see cref="Stamp"/>, writing and <see cref="Reset"/> may follow.</summary>
     /// <param name="allowCompression">False keeps the body raw.</param>
     /// <returns>Length of the whole entry in bytes.</returns>
     public int Seal(bool allowCompression = true)
@@ -117,15 +144,14 @@ public sealed class FrameBuilder
         return EntryLengthBytes;
     }
 
-    /// <summary>Writes the sealed frame to its place.</summary>
-    /// <param name="destination">At least <see cref="EntryLengthBytes"/> bytes; exactly so many are written.</param>
+    /// <summary>Takes the frame's place. May be called again with another place.</summary>
     /// <param name="header">The header; event count, events root and body area length are filled in.</param>
     /// <returns>The frame's hash.</returns>
     /// <exception cref="ArgumentException">The header breaks a rule, or an event's sequence is not that of its place.</exception>
-    public Hash256 WriteTo(Span<byte> destination, in FrameHeader header)
+    public Hash256 Stamp(in FrameHeader header)
     {
         ThrowHelper.ThrowIf(!_isSealed, "The frame is not sealed.");
-        ThrowHelper.ThrowIfShort(destination, EntryLengthBytes, nameof(destination));
+        _isStamped = false;
         for (int i = 0; i < Count; i++)
         {
             bool isInOrder = ReadUInt64LittleEndian(EventSpan(i)[EventLayout.SequenceAt..]) == header.FirstSequence + (ulong)i;
@@ -138,26 +164,54 @@ public sealed class FrameBuilder
             EventsRoot = _root,
             BodyAreaLengthBytes = FrameHeader.BodyHeadLengthBytes + RoundUp(_storedLength),
         };
-        Span<byte> headerBytes = destination[..FrameHeader.LengthBytes];
-        whole.Encode(headerBytes);
+        whole.Encode(_header);
+        WriteBodyHead(_bodyHead, whole.FrameNumber, _codec, flags: 0, StoredBytes, RawLengthBytes);
+        Header = whole;
+        FrameHash = FrameHeader.HashOf(_header);
+        _isStamped = true;
+        return FrameHash;
+    }
+
+    /// <summary>Writes the stamped frame.</summary>
+    /// <param name="destination">At least <see cref="EntryLengthBytes"/> bytes; exactly so many are written.</param>
+    public void WriteTo(Span<byte> destination)
+    {
+        ThrowHelper.ThrowIf(!_isStamped, "The frame is not stamped.");
+        ThrowHelper.ThrowIfShort(destination, EntryLengthBytes, nameof(destination));
+        _header.CopyTo(destination);
         _leaves.AsSpan(0, Count * Hash256.LengthBytes).CopyTo(destination[FrameHeader.LengthBytes..]);
-        Span<byte> area = destination.Slice(whole.BodyAreaOffset, whole.BodyAreaLengthBytes);
-        WriteBodyArea(area, whole.FrameNumber, _codec, flags: 0, StoredBytes, RawLengthBytes);
-        return FrameHeader.HashOf(headerBytes);
+        WriteBodyArea(destination[Header.BodyAreaOffset..EntryLengthBytes], _bodyHead, StoredBytes);
+    }
+
+    /// <summary>Stamps the sealed frame and writes it.</summary>
+    /// <param name="destination">At least <see cref="EntryLengthBytes"/> bytes; exactly so many are written.</param>
+    /// <param name="header">The header; event count, events root and body area length are filled in.</param>
+    /// <returns>The frame's hash.</returns>
+    /// <exception cref="ArgumentException">The header breaks a rule, or an event's sequence is not that of its place.</exception>
+    public Hash256 WriteTo(Span<byte> destination, in FrameHeader header)
+    {
+        Hash256 hash = Stamp(header);
+        WriteTo(destination);
+        return hash;
+    }
+
+    /// <summary>Writes the head of a body area.</summary>
+    internal static void WriteBodyHead(Span<byte> head, ulong frameNumber, byte codec, byte flags, ReadOnlySpan<byte> stored, int rawLength)
+    {
+        head[FrameView.CodecAt] = codec;
+        head[FrameView.BodyFlagsAt] = flags;
+        WriteUInt16LittleEndian(head[FrameView.BodyReservedAt..], 0);
+        WriteUInt32LittleEndian(head[FrameView.StoredLengthAt..], (uint)stored.Length);
+        WriteUInt32LittleEndian(head[FrameView.RawLengthAt..], (uint)rawLength);
+        WriteUInt32LittleEndian(head[FrameView.BodyChecksumAt..], Checksum.Crc32C(frameNumber, head[..FrameView.BodyChecksumAt], stored));
     }
 
     /// <summary>Writes head, stored bytes and padding of a body area.</summary>
-    internal static void WriteBodyArea(Span<byte> area, ulong frameNumber, byte codec, byte flags, ReadOnlySpan<byte> stored, int rawLength)
+    internal static void WriteBodyArea(Span<byte> area, ReadOnlySpan<byte> head, ReadOnlySpan<byte> stored)
     {
-        stored.CopyTo(area[FrameHeader.BodyHeadLengthBytes..]);
-        area[(FrameHeader.BodyHeadLengthBytes + stored.Length)..].Clear();
-        area[FrameView.CodecAt] = codec;
-        area[FrameView.BodyFlagsAt] = flags;
-        WriteUInt16LittleEndian(area[FrameView.BodyReservedAt..], 0);
-        WriteUInt32LittleEndian(area[FrameView.StoredLengthAt..], (uint)stored.Length);
-        WriteUInt32LittleEndian(area[FrameView.RawLengthAt..], (uint)rawLength);
-        ReadOnlySpan<byte> written = area.Slice(FrameHeader.BodyHeadLengthBytes, stored.Length);
-        WriteUInt32LittleEndian(area[FrameView.BodyChecksumAt..], Checksum.Crc32C(frameNumber, area[..FrameView.BodyChecksumAt], written));
+        head.CopyTo(area);
+        stored.CopyTo(area[head.Length..]);
+        area[(head.Length + stored.Length)..].Clear();
     }
 
     private static int RoundUp(int length) => (length + 3) & ~3;

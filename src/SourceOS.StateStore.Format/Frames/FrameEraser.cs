@@ -35,7 +35,7 @@ public static class FrameEraser
         int capacity = area.Length - FrameHeader.BodyHeadLengthBytes;
         if (raw.Length <= capacity)
         {
-            FrameBuilder.WriteBodyArea(area, header.FrameNumber, FrameView.CodecRaw, flags, raw, raw.Length);
+            Store(area, header.FrameNumber, FrameView.CodecRaw, flags, raw, raw.Length);
             return true;
         }
 
@@ -43,12 +43,19 @@ public static class FrameEraser
         Span<byte> stored = room.AsSpan(0, capacity);
         if (Lz4.TryCompress(raw, stored, out int written) || Lz4.TryCompressHard(raw, stored, out written))
         {
-            FrameBuilder.WriteBodyArea(area, header.FrameNumber, FrameView.CodecLz4, flags, stored[..written], raw.Length);
+            Store(area, header.FrameNumber, FrameView.CodecLz4, flags, stored[..written], raw.Length);
             return true;
         }
 
         fault = new FormatFault(FaultCode.DoesNotFit, header.BodyAreaOffset);
         return false;
+    }
+
+    private static void Store(Span<byte> area, ulong frameNumber, byte codec, byte flags, ReadOnlySpan<byte> stored, int rawLength)
+    {
+        Span<byte> head = stackalloc byte[FrameHeader.BodyHeadLengthBytes];
+        FrameBuilder.WriteBodyHead(head, frameNumber, codec, flags, stored, rawLength);
+        FrameBuilder.WriteBodyArea(area, head, stored);
     }
 
     private static void Mark(Span<byte> raw, int count, ReadOnlySpan<int> indexes)

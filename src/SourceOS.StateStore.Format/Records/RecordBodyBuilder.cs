@@ -195,24 +195,75 @@ public sealed class RecordBodyBuilder
         return this;
     }
 
+    /// <summary>Sets a slot to any JSON value, in the encoding that the field's type gives it.</summary>
+    /// <param name="field">The field.</param>
+    /// <param name="json">One JSON value; white space between its tokens goes, all else of it stays.</param>
+    /// <returns>The builder.</returns>
+    /// <exception cref="ArgumentException">The bytes are not one JSON value, or it is nested too deep.</exception>
+    public RecordBodyBuilder SetValue(KnownField field, ReadOnlySpan<byte> json)
+    {
+        ArgumentNullException.ThrowIfNull(field);
+        ThrowHelper.ThrowIfArgument(JsonScanner.CheckValue(json, JsonText.MaxValueDepth).IsFault, "The value is not JSON text.", nameof(json));
+        byte[] room = ArrayPool<byte>.Shared.Rent(FieldCoding.RoomFor(json.Length));
+        try
+        {
+            int length = FieldCoding.Encode(field.Type, json, room, out FieldTag tag);
+            SetEncoded(field.Slot, tag, room, length);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(room);
+        }
+
+        return this;
+    }
+
+    /// <summary>Encodes the body, unless it would be longer than the format allows.</summary>
+    /// <param name="body">The body; at most 1,048,576 bytes.</param>
+    /// <returns>False when it would be longer.</returns>
+    public bool TryBuild([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out byte[]? body)
+    {
+        bool fits = Measure(out _, out _) <= FormatLimits.MaxRecordBodyLengthBytes;
+        body = fits ? Build() : null;
+        return fits;
+    }
+
     /// <summary>Encodes the body.</summary>
     /// <returns>The body; at most 1,048,576 bytes.</returns>
-    /// <exception cref="ArgumentException">The body would be larger.</exception>
+    /// <exception cref="InvalidOperationException">The body would be larger.</exception>
     public byte[] Build()
     {
-        int slotCount = SlotCount();
+        long length = Measure(out int slotCount, out long extensionAt);
+        ThrowHelper.ThrowIf(length > FormatLimits.MaxRecordBodyLengthBytes, "A record body has at most 1,048,576 bytes; keep content in files and its hash in the record.");
+        byte[] body = new byte[length];
+        Write(body, slotCount, _extensionCount == 0 ? 0 : (int)extensionAt);
+        return body;
+    }
+
+    /// <summary>Sets a slot to what <see cref="FieldCoding"/> made.</summary>
+    internal void SetEncoded(int slot, FieldTag tag, ReadOnlySpan<byte> encoded, int length)
+    {
+        if (tag == FieldTag.Boolean)
+        {
+            SetBoolean(slot, length == 1);
+        }
+        else
+        {
+            Set(slot, tag, encoded[..length]);
+        }
+    }
+
+    private long Measure(out int slotCount, out long extensionAt)
+    {
+        slotCount = SlotCount();
         long length = RecordBodyView.HeaderLengthBytes + (slotCount * RecordBodyView.SlotLengthBytes);
         for (int slot = 0; slot < slotCount; slot++)
         {
             length += _slots[slot].Length;
         }
 
-        long extensionAt = length;
-        length += _extensionCount == 0 ? 0 : 4 + _extensions.WrittenCount;
-        ThrowHelper.ThrowIfArgument(length > FormatLimits.MaxRecordBodyLengthBytes, $"A record body has at most {FormatLimits.MaxRecordBodyLengthBytes} bytes; keep content in files and its hash in the record.", nameof(length));
-        byte[] body = new byte[length];
-        Write(body, slotCount, _extensionCount == 0 ? 0 : (int)extensionAt);
-        return body;
+        extensionAt = length;
+        return length + (_extensionCount == 0 ? 0 : 4 + _extensions.WrittenCount);
     }
 
     private static UTF8Encoding StrictUtf8 { get; } = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
