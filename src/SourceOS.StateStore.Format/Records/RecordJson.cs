@@ -48,7 +48,7 @@ public static class RecordJson
 
             if (!builder.TryBuild(out body))
             {
-                fault = new RecordJsonFault(RecordJsonFaultCode.TooLarge, 0, $"The record's body is longer than {FormatLimits.MaxRecordBodyLengthBytes} bytes.");
+                fault = RecordJsonFault.BodyTooLarge(0);
                 return false;
             }
 

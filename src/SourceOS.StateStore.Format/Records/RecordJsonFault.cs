@@ -49,4 +49,8 @@ public enum RecordJsonFaultCode
 /// <param name="Code">Which rule it broke.</param>
 /// <param name="OffsetBytes">Where, from the document's start.</param>
 /// <param name="Message">The same in a sentence for people.</param>
-public readonly record struct RecordJsonFault(RecordJsonFaultCode Code, long OffsetBytes, string Message);
+public readonly record struct RecordJsonFault(RecordJsonFaultCode Code, long OffsetBytes, string Message)
+{
+    internal static RecordJsonFault BodyTooLarge(long offsetBytes) =>
+        new(RecordJsonFaultCode.TooLarge, offsetBytes, "The record's body would be longer than 1,048,576 bytes; keep content in files and its hash in the record.");
+}

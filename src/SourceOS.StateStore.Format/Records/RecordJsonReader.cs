@@ -160,6 +160,12 @@ internal ref struct RecordJsonReader
             if (slot > 0)
             {
                 int length = FieldCoding.Encode(kind.FieldAt(slot).Type, Raw(field), _room, out FieldTag tag);
+                if (length > FormatLimits.MaxRecordBodyLengthBytes)
+                {
+                    fault = RecordJsonFault.BodyTooLarge(field.ValueStart);
+                    return false;
+                }
+
                 builder.SetEncoded(slot, tag, _room, length);
                 continue;
             }
