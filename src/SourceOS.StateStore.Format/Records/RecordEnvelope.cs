@@ -59,7 +59,7 @@ public readonly ref struct RecordEnvelope
     /// <param name="envelope">The record when it holds.</param>
     /// <param name="fault">What is wrong, when the result is false.</param>
     /// <returns>Whether it holds. The body itself is not looked into.</returns>
-    public static bool TryRead(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, out RecordEnvelope envelope, out FormatFault fault)
+    public static bool TryRead(scoped ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, out RecordEnvelope envelope, out FormatFault fault)
     {
         envelope = default;
         fault = Check(key, value);
@@ -101,7 +101,7 @@ public readonly ref struct RecordEnvelope
         Checksum.Write128(destination[HashAt..], Hash(key, destination));
     }
 
-    private static FormatFault Check(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+    private static FormatFault Check(scoped ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
     {
         if (value.Length < BodyAt || key.Length is < 2 or > Tables.MaxKeyLengthBytes)
         {
@@ -133,7 +133,7 @@ public readonly ref struct RecordEnvelope
             : FormatFault.None;
     }
 
-    private static UInt128 Hash(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+    private static UInt128 Hash(scoped ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
     {
         Span<byte> identity = stackalloc byte[1 + Tables.MaxKeyLengthBytes + HashAt];
         identity[0] = (byte)StateTable.Records;

@@ -137,7 +137,7 @@ public static class Tables
     /// <param name="value">The stored value.</param>
     /// <param name="content">The value without its check.</param>
     /// <returns>Whether the check holds.</returns>
-    public static bool TryVerifyCheck(StateTable table, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, out ReadOnlySpan<byte> content)
+    public static bool TryVerifyCheck(StateTable table, scoped ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, out ReadOnlySpan<byte> content)
     {
         content = default;
         int length = value.Length - CheckLengthBytes;

@@ -58,7 +58,7 @@ public ref struct LmdbCursor<TPages>
     /// <summary>Goes to the first entry whose key is not below the given one.</summary>
     /// <param name="key">The key; an empty one goes to the first entry.</param>
     /// <returns>Found, not found when all keys are below, or fault.</returns>
-    public LmdbReadStatus Seek(ReadOnlySpan<byte> key)
+    public LmdbReadStatus Seek(scoped ReadOnlySpan<byte> key)
     {
         LmdbReadStatus status = Start(needsKeyOrder: true, out ulong page);
         if (status != LmdbReadStatus.Found)

@@ -161,7 +161,7 @@ internal readonly ref struct LmdbPageView
     /// <param name="index">The node's index; <see cref="KeyCount"/> when all keys are below.</param>
     /// <param name="isExact">Whether its key equals the one sought.</param>
     /// <returns><see cref="LmdbFaultCode.None"/>, or <see cref="LmdbFaultCode.NodeOffset"/> when a node leaves the page; index then names it.</returns>
-    internal LmdbFaultCode Search(ReadOnlySpan<byte> key, int first, out int index, out bool isExact)
+    internal LmdbFaultCode Search(scoped ReadOnlySpan<byte> key, int first, out int index, out bool isExact)
     {
         int low = first;
         int high = KeyCount - 1;

@@ -73,7 +73,7 @@ public readonly struct LmdbReader<TPages>
     /// <param name="value">The value's bytes, valid as <see cref="ILmdbPages.Read"/> says; empty unless found.</param>
     /// <param name="fault">What is wrong when the answer is a fault.</param>
     /// <returns>Found, not found, or fault.</returns>
-    public LmdbReadStatus TryGet(in LmdbDatabaseRecord database, ReadOnlySpan<byte> key, out ReadOnlySpan<byte> value, out LmdbFault fault)
+    public LmdbReadStatus TryGet(in LmdbDatabaseRecord database, scoped ReadOnlySpan<byte> key, out ReadOnlySpan<byte> value, out LmdbFault fault)
     {
         LmdbReadStatus status = FindNode(in database, key, out LmdbLeafNode node, out ulong page, out fault);
         if (status != LmdbReadStatus.Found)
@@ -200,7 +200,7 @@ public readonly struct LmdbReader<TPages>
         return true;
     }
 
-    private LmdbReadStatus FindNode(in LmdbDatabaseRecord database, ReadOnlySpan<byte> key, out LmdbLeafNode node, out ulong page, out LmdbFault fault)
+    private LmdbReadStatus FindNode(in LmdbDatabaseRecord database, scoped ReadOnlySpan<byte> key, out LmdbLeafNode node, out ulong page, out LmdbFault fault)
     {
         node = default;
         page = database.Root;
@@ -245,7 +245,7 @@ public readonly struct LmdbReader<TPages>
     }
 
     /// <summary>Follows a branch towards a key.</summary>
-    private static bool TryDescend(LmdbPageView branch, ReadOnlySpan<byte> key, ref ulong page, out LmdbFault fault)
+    private static bool TryDescend(LmdbPageView branch, scoped ReadOnlySpan<byte> key, ref ulong page, out LmdbFault fault)
     {
         LmdbFaultCode code = branch.Search(key, 1, out int index, out bool isExact);
         if (code == LmdbFaultCode.None)

@@ -1,0 +1,76 @@
+// Why this file exists: the one seam through which governance reaches into a commit. Invariants: a gate sees a whole proposed
+// commit before a byte is written; it runs on the writer thread, reads through the commit's own view of the state, and must
+// not block or keep anything it was given.
+
+using SourceOS.StateStore.Format;
+
+namespace SourceOS.StateStore;
+
+/// <summary>A rule that every commit must pass. Implementations are called on the writer thread only, one call at a time.</summary>
+public interface ICommitGate
+{
+    /// <summary>Judges a proposed commit.</summary>
+    /// <param name="commit">The commit; valid during the call.</param>
+    /// <param name="state">The state as this commit would find it, earlier commits of its group included; valid during the call.</param>
+    /// <returns>The decision.</returns>
+    GateDecision Evaluate(ProposedCommit commit, IStateView state);
+}
+
+/// <summary>A gate's answer.</summary>
+public enum GateOutcome
+{
+    /// <summary>The commit may go on to the next gate.</summary>
+    Allow = 1,
+
+    /// <summary>The commit is refused.</summary>
+    Deny = 2,
+
+    /// <summary>The commit is refused until a person decides.</summary>
+    ReviewRequired = 3,
+}
+
+/// <summary>A gate's answer with its reason.</summary>
+/// <param name="Outcome">The answer.</param>
+/// <param name="Refusal">Why, when it is not <see cref="GateOutcome.Allow"/>.</param>
+public readonly record struct GateDecision(GateOutcome Outcome, CommitRefusal? Refusal)
+{
+    /// <summary>The commit may go on.</summary>
+    public static GateDecision Allow => new(GateOutcome.Allow, null);
+
+    /// <summary>The commit is refused.</summary>
+    /// <param name="refusal">Why, and what would make it pass.</param>
+    /// <returns>The decision.</returns>
+    public static GateDecision Deny(CommitRefusal refusal) => new(GateOutcome.Deny, refusal);
+
+    /// <summary>The commit waits for a person.</summary>
+    /// <param name="refusal">Why, and what would make it pass.</param>
+    /// <returns>The decision.</returns>
+    public static GateDecision Review(CommitRefusal refusal) => new(GateOutcome.ReviewRequired, refusal);
+}
+
+/// <summary>One change of a proposed commit.</summary>
+/// <param name="Action">What happens to the record; <see cref="EventAction.None"/> for a plain event.</param>
+/// <param name="Kind">The record's kind; meaningless for an event without a subject.</param>
+/// <param name="Id">The record's identifier; empty for an event without a subject.</param>
+/// <param name="Body">The new body; empty unless the action is put.</param>
+/// <param name="Options">What else the change carries.</param>
+/// <param name="EventType">The event's type when the caller gave one.</param>
+public readonly record struct ProposedChange(
+    EventAction Action, RecordKind Kind, string Id, ReadOnlyMemory<byte> Body, ChangeOptions Options, string? EventType);
+
+/// <summary>A whole commit as its caller proposed it.</summary>
+/// <param name="Session">Who proposes it.</param>
+/// <param name="Changes">Its changes, in order.</param>
+/// <param name="ProposedAt">The commit time it will carry.</param>
+public sealed record ProposedCommit(SessionIdentity Session, IReadOnlyList<ProposedChange> Changes, DateTimeOffset ProposedAt);
+
+/// <summary>Reads records of one state. What it returns is valid until the call that handed it out ends.</summary>
+public interface IStateView
+{
+    /// <summary>Finds a record.</summary>
+    /// <param name="kind">Its kind.</param>
+    /// <param name="id">Its identifier.</param>
+    /// <param name="record">The record when found.</param>
+    /// <returns>Whether it exists; a tombstone exists.</returns>
+    bool TryGet(RecordKind kind, string id, out RecordView record);
+}

@@ -1,0 +1,121 @@
+// Why this file exists: whether a commit may happen, judged on the state as it would find it. Invariants: reads only; the order of the checks is
+// size, existence and expected sequences, then gates; the first "no" decides and names its rule.
+
+using SourceOS.StateStore.Fold;
+using SourceOS.StateStore.Format;
+
+namespace SourceOS.StateStore.Commit;
+
+/// <summary>Judges commits. Writer thread only.</summary>
+internal sealed class CommitAdmission(StateFold fold, IReadOnlyList<ICommitGate> gates) : IStateView
+{
+    /// <summary>Judges a commit.</summary>
+    /// <returns>Null when it may happen, else the receipt of its refusal.</returns>
+    internal CommitReceipt? Judge(CommitWork work, CommitEncoder encoder, DateTimeOffset now)
+    {
+        foreach (CommitChange change in work.Batch.Changes)
+        {
+            CommitReceipt? refusal = JudgeChange(change, encoder);
+            if (refusal is not null)
+            {
+                return refusal;
+            }
+        }
+
+        return gates.Count == 0 ? null : JudgeGates(work, now);
+    }
+
+    /// <inheritdoc/>
+    public bool TryGet(RecordKind kind, string id, out RecordView record)
+    {
+        byte[] idBytes = CommitIds.Check(id);
+        if (!fold.TryGetRecord(kind, idBytes, out RecordEnvelope envelope))
+        {
+            record = default;
+            return false;
+        }
+
+        record = RecordReading.ToView(kind, idBytes, envelope);
+        return true;
+    }
+
+    private CommitReceipt? JudgeChange(CommitChange change, CommitEncoder encoder)
+    {
+        if (change.Action != EventAction.None)
+        {
+            bool exists = fold.TryGetRecord(change.Kind, change.IdBytes, out RecordEnvelope record);
+            if (change.Action == EventAction.Tombstone)
+            {
+                change.TombstoneUpperBoundBytes = exists ? record.Body.Length + CommitChange.TombstoneSlackBytes : 0;
+            }
+
+            CommitReceipt? refusal = JudgeSequence(change, exists, exists ? record.Sequence : 0, exists && record.IsTombstone);
+            if (refusal is not null)
+            {
+                return refusal;
+            }
+        }
+
+        return encoder.FitsAnyFrame(change)
+            ? null
+            : Refuse(CommitStatus.Denied, "engine.frame-size", "The change does not fit a frame of this store's log pages.", "Make the body smaller, or create the store with larger log pages.", change);
+    }
+
+    private static CommitReceipt? JudgeSequence(CommitChange change, bool exists, ulong actual, bool isTombstone)
+    {
+        if (change.Options.ExpectedSequence is ulong expected && expected != actual)
+        {
+            string what = exists ? $"is at sequence {actual}" : "does not exist";
+            return new CommitReceipt
+            {
+                Status = CommitStatus.Conflict,
+                Stage = CommitStage.None,
+                Refusal = new CommitRefusal(
+                    "engine.expected-sequence",
+                    $"The {RecordKinds.Get(change.Kind).Name} '{change.Id}' {what}; the commit expected {(expected == 0 ? "that it does not exist" : $"sequence {expected}")}.",
+                    "Read the record again and decide on what it holds now.",
+                    change.Kind,
+                    change.Id,
+                    expected,
+                    actual),
+            };
+        }
+
+        if (change.Action == EventAction.Tombstone && (!exists || isTombstone))
+        {
+            return Refuse(CommitStatus.NotFound, "engine.record-exists", $"The {RecordKinds.Get(change.Kind).Name} '{change.Id}' {(exists ? "is deleted already" : "does not exist")}.", "Name a record that exists.", change);
+        }
+
+        return null;
+    }
+
+    private CommitReceipt? JudgeGates(CommitWork work, DateTimeOffset now)
+    {
+        List<ProposedChange> changes = new(work.Batch.Count);
+        foreach (CommitChange change in work.Batch.Changes)
+        {
+            changes.Add(new ProposedChange(change.Action, change.Kind, change.Id, change.Body, change.Options, change.EventType));
+        }
+
+        ProposedCommit proposed = new(work.Session, changes, now);
+        foreach (ICommitGate gate in gates)
+        {
+            GateDecision decision = gate.Evaluate(proposed, this);
+            if (decision.Outcome != GateOutcome.Allow)
+            {
+                CommitStatus status = decision.Outcome == GateOutcome.ReviewRequired ? CommitStatus.ReviewRequired : CommitStatus.Denied;
+                CommitRefusal refusal = decision.Refusal ?? new CommitRefusal("gate.unnamed", $"{gate.GetType().Name} refused without a reason.", "Ask the gate's owner.");
+                return new CommitReceipt { Status = status, Stage = CommitStage.None, Refusal = refusal };
+            }
+        }
+
+        return null;
+    }
+
+    private static CommitReceipt Refuse(CommitStatus status, string rule, string reason, string remedy, CommitChange change) => new()
+    {
+        Status = status,
+        Stage = CommitStage.None,
+        Refusal = new CommitRefusal(rule, reason, remedy, change.HasSubject ? change.Kind : null, change.Id),
+    };
+}

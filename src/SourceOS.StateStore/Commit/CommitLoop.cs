@@ -1,0 +1,313 @@
+// Why this file exists: the one writer thread. It takes groups of commits from the queue, judges, folds and encodes them, puts the state
+// into an open LMDB transaction, makes the log durable with one sync, and only then commits the state. Invariants: nothing is
+// acknowledged before its sync; a failure before the log was touched fails only the group; a failure after it latches the store.
+
+using Microsoft.Extensions.Logging;
+using SourceOS.StateStore.Fold;
+using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Log;
+using SourceOS.StateStore.State;
+using SourceOS.StateStore.Storage.Files;
+using SourceOS.StateStore.Storage.Lmdb;
+
+namespace SourceOS.StateStore.Commit;
+
+/// <summary>What the loop works on. It owns the log and the fold; the state is shared with readers.</summary>
+internal sealed record CommitLoopParts(
+    StateEnvironment State, StateFold Fold, LogWriter Log, StoreId StoreId, StateStoreOptions Options, FileOps Files, string StorePath, TimeProvider Clock, EngineMetrics Metrics, ILogger Logger);
+
+/// <summary>The writer.</summary>
+internal sealed class CommitLoop : IDisposable
+{
+    private const int SpaceCheckIntervalMs = 100;
+    private readonly CommitLoopParts _parts;
+    private readonly CommitQueue _queue;
+    private readonly CommitAdmission _admission;
+    private readonly CommitEncoder _encoder;
+    private readonly List<(CommitWork Work, CommitReceipt Receipt)> _group = [];
+    private readonly StateHeader _savedHeader = new();
+    private readonly StateDigest _savedDigest = new();
+    private readonly Thread _thread;
+    private readonly Action<ulong> _published;
+    private long _nextSpaceCheck;
+    private StateStoreException? _spaceFault;
+    private StateView _base;
+    private volatile StateStoreException? _fault;
+
+    internal CommitLoop(CommitLoopParts parts, Action<ulong> published)
+    {
+        _parts = parts;
+        _queue = new CommitQueue(parts.Options.QueueCapacity);
+        _admission = new CommitAdmission(parts.Fold, [.. parts.Options.Gates]);
+        _encoder = new CommitEncoder(parts.Fold, parts.Log.Layout, parts.StoreId, parts.Log.WriterEpoch);
+        _published = published;
+        _base = new StateView(parts.State.Published);
+        _thread = new Thread(Run) { IsBackground = true, Name = "statestore-writer" };
+        DurableSequence = parts.Log.Tip.LastSequence;
+    }
+
+    /// <summary>The fault that latched the store; null while there is none.</summary>
+    internal StateStoreException? Fault => _fault;
+
+    /// <summary>Last sequence known to be on the medium.</summary>
+    internal ulong DurableSequence { get => Volatile.Read(ref field); private set => Volatile.Write(ref field, value); }
+
+    internal int QueueLength => _queue.Count;
+
+    internal void Start() => _thread.Start();
+
+    /// <summary>Submits a commit and waits for its receipt.</summary>
+    internal async ValueTask<CommitReceipt> SubmitAsync(CommitWork work, CancellationToken cancellationToken)
+    {
+        ThrowIfFaulted();
+        await _queue.EnqueueAsync(work, cancellationToken).ConfigureAwait(false);
+
+        // From here on the commit happens whatever its caller does, so the wait alone is cancelled.
+        return await work.Completion.WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Lets no more commits in, waits until the queue is drained, then leaves log and fold to the caller.</summary>
+    internal void Stop()
+    {
+        _queue.Close();
+        _thread.Join();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _queue.Dispose();
+
+    private void Run()
+    {
+        while (true)
+        {
+            int timeoutMs = _fault is null && _parts.Log.NeedsConfirmation ? _parts.Options.ConfirmAfterIdleMs : Timeout.Infinite;
+            if (_queue.TryTake(timeoutMs, out CommitWork? work))
+            {
+                RunGroup(work!);
+            }
+            else if (_queue.IsClosed && _queue.Count == 0)
+            {
+                return;
+            }
+            else if (_fault is null && _parts.Log.NeedsConfirmation)
+            {
+                Guarded(_parts.Log.Confirm);
+            }
+        }
+    }
+
+    private void RunGroup(CommitWork first)
+    {
+        if (_fault is not null)
+        {
+            first.Fail(LatchedException());
+            return;
+        }
+
+        long started = _parts.Clock.GetTimestamp();
+        _savedHeader.CopyFrom(_parts.Fold.Header);
+        _savedDigest.CopyFrom(_parts.Fold.Digest);
+        try
+        {
+            Gather(first);
+            if (_group.Count > 0)
+            {
+                Write();
+                _parts.Metrics.GroupCommitted(_group.Count, _parts.Clock.GetElapsedTime(started));
+            }
+        }
+        catch (Exception exception)
+        {
+            FailGroup(exception);
+        }
+        finally
+        {
+            _group.Clear();
+            _encoder.Clear();
+        }
+    }
+
+    private void Gather(CommitWork first)
+    {
+        CommitWork? work = first;
+        long bytes = 0;
+        do
+        {
+            Admit(work!);
+            bytes += work!.Batch.LengthBytes;
+        }
+        while (_group.Count < _parts.Options.GroupCommits && bytes < _parts.Options.GroupBytes && _queue.TryTakeNow(out work));
+    }
+
+    private void Admit(CommitWork work)
+    {
+        DateTimeOffset now = _parts.Clock.GetUtcNow();
+        CommitReceipt? refusal;
+        try
+        {
+            refusal = _admission.Judge(work, _encoder, now);
+        }
+        catch (Exception exception)
+        {
+            // Judging reads only, so the commits before this one in the group are not touched by its failure.
+            work.Fail(exception);
+            LatchIfStateIsDamaged(exception);
+            return;
+        }
+
+        if (refusal is not null)
+        {
+            _parts.Metrics.CommitRefused();
+            work.Complete(refusal);
+            return;
+        }
+
+        // From here on a failure fails the group, because the fold may hold a part of this commit.
+        _group.Add((work, default!));
+        CommitReceipt receipt = _encoder.Encode(work, now, _parts.Log.DurableFrameCount);
+        _group[^1] = (work, receipt);
+    }
+
+    private void Write()
+    {
+        ThrowIfSpaceIsLow();
+        _parts.Log.Reserve(_encoder.Tail);
+        StateHeader header = _parts.Fold.Header;
+        using LmdbWriteTransaction transaction = _parts.State.Apply(_parts.Fold.Mutations, header, _parts.Fold.Digest);
+        LogTip tip = new(header.LogPosition, header.FrameCount, header.LastSequence, header.LastCommitId, header.ChainHead);
+        try
+        {
+            foreach (FrameBuilder frame in _encoder.Frames)
+            {
+                _parts.Log.Append(frame);
+            }
+
+            _parts.Log.SyncGroup(tip);
+        }
+        catch (Exception exception)
+        {
+            Latch(exception);
+            throw;
+        }
+
+        DurableSequence = tip.LastSequence;
+        CompleteGroup(CommitWait.Durable, CommitStage.Durable);
+        try
+        {
+            transaction.Commit();
+            _parts.State.Publish();
+        }
+        catch (Exception exception)
+        {
+            // Durable, not visible: the log has the group, and the next open folds it.
+            Latch(exception);
+            CompleteGroup(CommitWait.Visible, CommitStage.Durable);
+            return;
+        }
+
+        _base = new StateView(_parts.State.Published);
+        _parts.Fold.Rebase(_base);
+        _published(tip.LastSequence);
+        CompleteGroup(CommitWait.Visible, CommitStage.Visible);
+    }
+
+    private void CompleteGroup(CommitWait wait, CommitStage stage)
+    {
+        foreach ((CommitWork work, CommitReceipt receipt) in _group)
+        {
+            if (work.Wait == wait)
+            {
+                work.Complete(stage == receipt.Stage ? receipt : receipt with { Stage = stage });
+            }
+        }
+    }
+
+    private void FailGroup(Exception exception)
+    {
+        foreach ((CommitWork work, _) in _group)
+        {
+            work.Fail(exception);
+        }
+
+        LatchIfStateIsDamaged(exception);
+        if (exception is not StateStoreException)
+        {
+            // Whatever this is, it is a defect, and the fold cannot be trusted to describe the state any more.
+            Latch(exception);
+        }
+
+        _parts.Fold.Reset(_base, _savedHeader, _savedDigest);
+    }
+
+    // An unexpected space check every group would cost a system call each; ten times a second is soon enough for a reserve of megabytes.
+    private void ThrowIfSpaceIsLow()
+    {
+        if (_parts.Options.ReserveBytes == 0)
+        {
+            return;
+        }
+
+        long now = Environment.TickCount64;
+        if (now >= _nextSpaceCheck)
+        {
+            _nextSpaceCheck = now + SpaceCheckIntervalMs;
+            long available = StoreDirectory.GetSpace(_parts.Files, _parts.StorePath).AvailableBytes;
+            _spaceFault = available >= _parts.Options.ReserveBytes ? null : new StateStoreException(
+                StateStoreErrorCode.DiskFull,
+                $"The device has {available} bytes left; commits need a reserve of {_parts.Options.ReserveBytes}.",
+                _parts.StorePath,
+                "Free space; the store takes commits again as soon as there is room.",
+                isRetryable: true);
+        }
+
+        if (_spaceFault is not null)
+        {
+            throw _spaceFault;
+        }
+    }
+
+    private void Guarded(Action action)
+    {
+        try
+        {
+            action();
+        }
+        catch (Exception exception)
+        {
+            Latch(exception);
+        }
+    }
+
+    private void LatchIfStateIsDamaged(Exception exception)
+    {
+        if (exception is StateStoreException { Code: StateStoreErrorCode.StateDamaged or StateStoreErrorCode.LogDamaged or StateStoreErrorCode.Latched })
+        {
+            Latch(exception);
+        }
+    }
+
+    private void Latch(Exception exception)
+    {
+        if (_fault is null)
+        {
+            _fault = exception as StateStoreException
+                ?? new StateStoreException(StateStoreErrorCode.InputOutput, $"The writer failed: {exception.Message}", _parts.StorePath, "Close the store and open it again.", innerException: exception);
+            EngineLog.Latched(_parts.Logger, _parts.StorePath, _fault);
+        }
+    }
+
+    private void ThrowIfFaulted()
+    {
+        if (_fault is not null)
+        {
+            throw LatchedException();
+        }
+    }
+
+    private StateStoreException LatchedException() => new(
+        StateStoreErrorCode.Latched,
+        $"The store takes no commits since an earlier failure: {_fault!.Summary}",
+        _fault.Place,
+        "Close the store and open it again; recovery decides what is durable. Reading goes on meanwhile.",
+        innerException: _fault);
+}

@@ -1,0 +1,22 @@
+// Why this file exists: one commit on its way through the writer. Invariants: completed exactly once, with a receipt or with the
+// store's fault; continuations never run on the writer thread.
+
+namespace SourceOS.StateStore.Commit;
+
+/// <summary>A submitted batch with the promise of its receipt.</summary>
+internal sealed class CommitWork(CommitBatch batch, SessionIdentity session, CommitWait wait)
+{
+    private readonly TaskCompletionSource<CommitReceipt> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    internal CommitBatch Batch { get; } = batch;
+
+    internal SessionIdentity Session { get; } = session;
+
+    internal CommitWait Wait { get; } = wait;
+
+    internal Task<CommitReceipt> Completion => _completion.Task;
+
+    internal void Complete(CommitReceipt receipt) => _completion.TrySetResult(receipt);
+
+    internal void Fail(Exception exception) => _completion.TrySetException(exception);
+}

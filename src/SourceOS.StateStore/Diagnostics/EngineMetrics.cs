@@ -1,0 +1,45 @@
+// Why this file exists: the engine's numbers in the usual .NET way. Invariants: one meter per store instance, disposed with it; names are stable;
+// recording costs nothing when nobody listens.
+
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+
+namespace SourceOS.StateStore;
+
+/// <summary>Meter and activity source of one open store. The meter is named `SourceOS.StateStore`.</summary>
+internal sealed class EngineMetrics : IDisposable
+{
+    internal const string Name = "SourceOS.StateStore";
+    private readonly Meter _meter = new(Name);
+    private readonly Counter<long> _commits;
+    private readonly Counter<long> _refusals;
+    private readonly Histogram<double> _groupSeconds;
+    private readonly Histogram<long> _groupCommits;
+
+    internal EngineMetrics(string storeId, Func<long> visibleSequence, Func<long> queueLength, Func<long> openSnapshots)
+    {
+        KeyValuePair<string, object?> store = new("store.id", storeId);
+        _commits = _meter.CreateCounter<long>("sourceos.statestore.commits", "{commit}", "Commits acknowledged.", [store]);
+        _refusals = _meter.CreateCounter<long>("sourceos.statestore.refusals", "{commit}", "Commits refused by a rule.", [store]);
+        _groupSeconds = _meter.CreateHistogram<double>("sourceos.statestore.group.duration", "s", "Time from taking a group to its visibility.", [store]);
+        _groupCommits = _meter.CreateHistogram<long>("sourceos.statestore.group.commits", "{commit}", "Commits that shared one sync.", [store]);
+        _meter.CreateObservableGauge("sourceos.statestore.sequence", visibleSequence, "{event}", "Highest visible sequence.", [store]);
+        _meter.CreateObservableGauge("sourceos.statestore.queue", queueLength, "{commit}", "Commits that wait for the writer.", [store]);
+        _meter.CreateObservableGauge("sourceos.statestore.snapshots", openSnapshots, "{snapshot}", "Snapshots that are open.", [store]);
+    }
+
+    /// <summary>Activities of opening, recovery and commits.</summary>
+    internal static ActivitySource Activities { get; } = new(Name);
+
+    internal void GroupCommitted(int commits, TimeSpan elapsed)
+    {
+        _commits.Add(commits);
+        _groupCommits.Record(commits);
+        _groupSeconds.Record(elapsed.TotalSeconds);
+    }
+
+    internal void CommitRefused() => _refusals.Add(1);
+
+    /// <inheritdoc/>
+    public void Dispose() => _meter.Dispose();
+}

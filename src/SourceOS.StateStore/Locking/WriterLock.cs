@@ -1,0 +1,142 @@
+// Why this file exists: one writer per store, and the trace it leaves for the next one. Invariants: the flock is the lock, the content
+// is advice; the content of the previous holder is read before it is replaced; the lock lives exactly as long as this object.
+
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using SourceOS.StateStore.Storage.Files;
+
+namespace SourceOS.StateStore.Locking;
+
+/// <summary>What a previous writer left in the lock file.</summary>
+/// <param name="ProcessId">Its process id; 0 when unreadable.</param>
+/// <param name="BootId">The kernel boot it ran under; empty when unreadable.</param>
+/// <param name="OpenedAt">When it opened the store, as it wrote it; empty when unreadable.</param>
+internal sealed record LockNote(int ProcessId, string BootId, string OpenedAt)
+{
+    internal static LockNote Unreadable { get; } = new(0, "", "");
+
+    internal static LockNote Parse(ReadOnlySpan<byte> content)
+    {
+        try
+        {
+            Utf8JsonReader reader = new(content, new JsonReaderOptions { MaxDepth = 4 });
+            int pid = 0;
+            string boot = "";
+            string opened = "";
+            while (reader.Read())
+            {
+                if (reader.TokenType != JsonTokenType.PropertyName)
+                {
+                    continue;
+                }
+
+                string name = reader.GetString() ?? "";
+                reader.Read();
+                switch (name)
+                {
+                    case "pid" when reader.TokenType == JsonTokenType.Number:
+                        pid = reader.TryGetInt32(out int parsed) ? parsed : 0;
+                        break;
+                    case "bootId" when reader.TokenType == JsonTokenType.String:
+                        boot = reader.GetString() ?? "";
+                        break;
+                    case "openedAt" when reader.TokenType == JsonTokenType.String:
+                        opened = reader.GetString() ?? "";
+                        break;
+                    default:
+                        break;
+                }
+            }
+
+            return new LockNote(pid, boot, opened);
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        {
+            // Whatever stands there was not written by a writer that finished; recovery treats it like a missing lock.
+            return Unreadable;
+        }
+    }
+}
+
+/// <summary>The exclusive right to write a store.</summary>
+internal sealed class WriterLock : IDisposable
+{
+    private const int MaxContentBytes = 4096;
+    private readonly StoreFile _file;
+
+    private WriterLock(StoreFile file, LockNote previous)
+    {
+        _file = file;
+        Previous = previous;
+    }
+
+    /// <summary>What the holder before left; <see cref="LockNote.Unreadable"/> when the file was missing or foreign.</summary>
+    internal LockNote Previous { get; }
+
+    /// <summary>Takes the lock or fails at once with the holder's process id.</summary>
+    internal static WriterLock Acquire(FileOps ops, string path, TimeProvider clock)
+    {
+        StoreFile file = StoreFile.Open(ops, path, OpenOptions.ReadWrite | OpenOptions.Create | OpenOptions.NoFollow);
+        try
+        {
+            LockNote note = ReadNote(file);
+            if (!file.TryLock(FileLockKind.Exclusive))
+            {
+                string holder = note.ProcessId == 0 ? "another process" : string.Create(CultureInfo.InvariantCulture, $"process {note.ProcessId}");
+                throw new StateStoreException(
+                    StateStoreErrorCode.Locked,
+                    $"The store is open for writing by {holder}.",
+                    path,
+                    "Close it there, or open the store for reading.",
+                    isRetryable: true);
+            }
+
+            // The note is read again under the lock: the holder may have changed between the read and the lock.
+            note = ReadNote(file);
+            WriteNote(file, clock);
+            return new WriterLock(file, note);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The current kernel boot, or empty where the kernel does not tell.</summary>
+    internal static string CurrentBootId()
+    {
+        const string path = "/proc/sys/kernel/random/boot_id";
+        return File.Exists(path) ? File.ReadAllText(path).Trim() : "";
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _file.Dispose();
+
+    private static LockNote ReadNote(StoreFile file)
+    {
+        byte[] content = new byte[MaxContentBytes];
+        int length = file.ReadUpTo(content, 0);
+        return length == 0 ? LockNote.Unreadable : LockNote.Parse(content.AsSpan(0, length).TrimEnd((byte)0));
+    }
+
+    private static void WriteNote(StoreFile file, TimeProvider clock)
+    {
+        ArrayBufferWriter<byte> buffer = new();
+        using (Utf8JsonWriter writer = new(buffer))
+        {
+            writer.WriteStartObject();
+            writer.WriteNumber("pid", Environment.ProcessId);
+            writer.WriteString("bootId", CurrentBootId());
+            writer.WriteString("openedAt", clock.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture));
+            writer.WriteEndObject();
+        }
+
+        buffer.Write(Encoding.ASCII.GetBytes("\n"));
+        file.Truncate(0);
+        file.Write(buffer.WrittenSpan, 0);
+        file.Sync();
+    }
+}

@@ -1,0 +1,167 @@
+// Why this file exists: reads events from the log by sequence, for history, subscriptions and states of the past. Invariants: a frame is verified
+// completely (place, hash of its leaves, body checksum, each event against its leaf) before an event of it is handed out; not thread-safe.
+
+using System.Buffers;
+using System.Text;
+using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Readers.Log;
+using SourceOS.StateStore.State;
+
+namespace SourceOS.StateStore;
+
+/// <summary>Reads events; keeps the last frame, since neighbours are asked for next.</summary>
+internal sealed class EventReader(LogReader log, StoreId storeId) : IDisposable
+{
+    private readonly FrameScratch _scratch = new();
+    private byte[] _entry = [];
+    private ulong _firstSequence;
+    private int _eventCount;
+
+    /// <summary>Reads one event; null when the log does not reach that far or its base lies above it.</summary>
+    internal StoredEvent? Read(StateView view, ulong sequence)
+    {
+        if (sequence == 0 || !Load(view, sequence))
+        {
+            return null;
+        }
+
+        FrameView frame = OpenLoaded();
+        _ = frame.TryOpenBody(_scratch, out FrameBody body, out _);
+        int index = (int)(sequence - _firstSequence);
+        int at = 0;
+        foreach (FrameEvent item in body)
+        {
+            if (at++ == index)
+            {
+                return ToStored(frame, item, sequence);
+            }
+        }
+
+        return null;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => log.Dispose();
+
+    private static StoredEvent ToStored(FrameView frame, FrameEvent item, ulong sequence)
+    {
+        FrameHeader header = frame.Header;
+        if (item.IsErased)
+        {
+            return new StoredEvent
+            {
+                Sequence = sequence,
+                FrameNumber = header.FrameNumber,
+                CommitId = header.CommitId,
+                CommittedAt = Times.FromMicros(header.CommitTimeMicros),
+                IsErased = true,
+            };
+        }
+
+        EventView view = default;
+        if (!frame.VerifyEvent(in item) || !EventView.TryRead(item.EventBytes, out view, out _) || view.Sequence != sequence)
+        {
+            ThrowDamaged(header.Address, header.FrameNumber, $"the event with sequence {sequence} does not match its leaf");
+        }
+
+        return new StoredEvent
+        {
+            Sequence = sequence,
+            FrameNumber = header.FrameNumber,
+            CommitId = header.CommitId,
+            CommittedAt = Times.FromMicros(header.CommitTimeMicros),
+            Type = Encoding.UTF8.GetString(view.Type),
+            Lane = view.Lane,
+            Action = view.Action,
+            SubjectKind = view.HasSubject ? view.SubjectKind : null,
+            SubjectId = Encoding.UTF8.GetString(view.SubjectId),
+            ActorId = Encoding.UTF8.GetString(view.Actor),
+            DeviceId = Encoding.UTF8.GetString(view.Device),
+            ProfileId = Encoding.UTF8.GetString(view.Profile),
+            WorkspaceId = Encoding.UTF8.GetString(view.Workspace),
+            DecisionId = Encoding.UTF8.GetString(view.DecisionId),
+            PreviousSequence = view.PreviousSequence,
+            OccurredAt = Times.FromMicros(view.OccurredAtMicros),
+            IsBootCritical = view.IsBootCritical,
+            DataJson = view.Data.ToArray(),
+            Image = view.Image.ToArray(),
+        };
+    }
+
+    private bool Load(StateView view, ulong sequence)
+    {
+        if (_eventCount > 0 && sequence >= _firstSequence && sequence - _firstSequence < (ulong)_eventCount)
+        {
+            return true;
+        }
+
+        _eventCount = 0;
+        if (!view.TryFindFrame(sequence, out ulong first, out FrameEntry place))
+        {
+            return false;
+        }
+
+        int length = checked((int)place.EntryLengthBytes);
+        if (length > FormatLimits.MaxFrameLengthBytes(FormatLimits.MaxPageBits))
+        {
+            ThrowDamaged(place.Address, place.FrameNumber, "the frame table names an impossible length");
+        }
+
+        if (_entry.Length < length)
+        {
+            _entry = new byte[Math.Max(length, 64 << 10)];
+        }
+
+        ReadStatus status = log.ReadExactly(place.Address + 4, _entry.AsSpan(0, length), out _);
+        if (status != ReadStatus.Ok)
+        {
+            ThrowDamaged(place.Address, place.FrameNumber, $"it cannot be read ({status})");
+        }
+
+        Verify(place, first, length);
+        _firstSequence = first;
+        _eventCount = (int)place.EventCount;
+        return true;
+    }
+
+    private void Verify(in FrameEntry place, ulong first, int length)
+    {
+        if (!FrameView.TryRead(_entry.AsSpan(0, length), out FrameView frame, out FormatFault fault))
+        {
+            ThrowDamaged(place.Address, place.FrameNumber, fault.ToString());
+        }
+
+        FrameHeader header = frame.Header;
+        bool isPlace = header.Address == place.Address
+            && header.FrameNumber == place.FrameNumber
+            && header.FirstSequence == first
+            && header.EventCount == (int)place.EventCount
+            && header.StoreId == storeId;
+        if (!isPlace || !frame.VerifyLeaves())
+        {
+            ThrowDamaged(place.Address, place.FrameNumber, "it is not the frame that the state names");
+        }
+
+        if (!frame.TryOpenBody(_scratch, out _, out fault))
+        {
+            ThrowDamaged(place.Address, place.FrameNumber, fault.ToString());
+        }
+
+        _entryLength = length;
+    }
+
+    private int _entryLength;
+
+    private FrameView OpenLoaded()
+    {
+        _ = FrameView.TryRead(_entry.AsSpan(0, _entryLength), out FrameView frame, out _);
+        return frame;
+    }
+
+    [System.Diagnostics.CodeAnalysis.DoesNotReturn]
+    private static void ThrowDamaged(long address, ulong frameNumber, string what) => throw new StateStoreException(
+        StateStoreErrorCode.LogDamaged,
+        $"A frame of the log is damaged: {what}.",
+        $"frame {frameNumber}, log address {address}",
+        "Run `statestore verify` to see the whole damage.");
+}

@@ -1,0 +1,214 @@
+// Why this file exists: the state as the writer holds it: liblmdb for writing, our page reader over its own map for reading. Invariants: liblmdb
+// touches no page that was not checked since open; the published roots are always those of a committed transaction; only the writer
+// thread calls Apply and Publish.
+
+using SourceOS.StateStore.Fold;
+using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Readers.Lmdb;
+using SourceOS.StateStore.Storage.Files;
+using SourceOS.StateStore.Storage.Lmdb;
+
+namespace SourceOS.StateStore.State;
+
+/// <summary>An open state database.</summary>
+internal sealed class StateEnvironment : IDisposable
+{
+    private const int MinPageBytes = 4096;
+    private readonly LmdbEnvironment _environment;
+    private readonly MappedFile _map;
+    private readonly CheckedPages _checkedPages;
+    private readonly LmdbPathChecker<MappedPages> _paths;
+    private readonly LmdbDatabase[] _tables = new LmdbDatabase[Tables.Count + 1];
+    private readonly byte[] _digestBuffer = new byte[StateDigest.EncodedLengthBytes];
+    private readonly byte[] _headerBuffer = new byte[StateHeader.MaxEncodedLengthBytes];
+    private readonly long _quotaBytes;
+    private volatile StateRoots _published;
+
+    private StateEnvironment(LmdbEnvironment environment, MappedFile map, CheckedPages checkedPages, StateRoots published, long quotaBytes)
+    {
+        _environment = environment;
+        _map = map;
+        _checkedPages = checkedPages;
+        _published = published;
+        _quotaBytes = quotaBytes;
+        _paths = new LmdbPathChecker<MappedPages>(checkedPages);
+    }
+
+    /// <summary>The newest committed snapshot.</summary>
+    internal StateRoots Published => _published;
+
+    /// <summary>Bytes of the database file that the newest snapshot owns.</summary>
+    internal long LengthBytes => (long)(_published.Meta.LastPage + 1) * _published.Meta.PageSizeBytes;
+
+    /// <summary>Opens an existing environment. The caller has proven it where proof is needed.</summary>
+    internal static StateEnvironment Open(string directory, FileOps files, long quotaBytes)
+    {
+        string dataPath = Path.Combine(directory, LmdbEnvironment.DataFileName);
+        MappedFile map = MappedFile.Open(dataPath);
+        try
+        {
+            CheckedPages checkedPages = new((ulong)(quotaBytes / MinPageBytes));
+            if (!StateRoots.TryLoad(map, null, checkedPages, out StateRoots? roots, out LmdbFault fault))
+            {
+                StateFaults.ThrowRoots(dataPath, fault);
+            }
+
+            // liblmdb reads both of these without asking, so they are checked before it opens the file.
+            LmdbPathChecker<MappedPages> paths = new(checkedPages);
+            paths.Begin(map.Snapshot(roots!.Meta), roots.Meta);
+            fault = paths.CheckFreeList();
+            fault = fault.IsFault ? fault : paths.CheckNamedRoots();
+            if (fault.IsFault)
+            {
+                StateFaults.ThrowRoots(dataPath, fault);
+            }
+
+            LmdbEnvironment environment = LmdbEnvironment.Open(directory, Options(), files);
+            return new StateEnvironment(environment, map, checkedPages, roots, quotaBytes).OpenTables();
+        }
+        catch
+        {
+            map.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>How every environment of a store is opened: no syncs of its own, because the state is proven, not trusted.</summary>
+    internal static LmdbOptions Options() => new() { NoSync = true, NoMetaSync = true };
+
+    /// <summary>Pins the newest snapshot.</summary>
+    internal LmdbReadPin Pin(out StateRoots roots)
+    {
+        LmdbReadPin pin = _environment.Pin();
+        try
+        {
+            StateRoots published = _published;
+            if (published.TransactionId == pin.TransactionId)
+            {
+                roots = published;
+                return pin;
+            }
+
+            // The writer committed between its commit and its publication; the pin's own meta is still there, because the pin holds it.
+            if (!StateRoots.TryLoad(_map, pin.TransactionId, _checkedPages, out StateRoots? loaded, out LmdbFault fault))
+            {
+                StateFaults.ThrowRoots(_map.FilePath, fault);
+            }
+
+            roots = loaded!;
+            return pin;
+        }
+        catch
+        {
+            pin.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Puts a group's mutations, the header and the digest into a new write transaction. The caller commits or disposes it.</summary>
+    /// <exception cref="StateStoreException">The quota or the device is full (nothing is changed), or a page that liblmdb would touch is damaged.</exception>
+    internal LmdbWriteTransaction Apply(MutationSet mutations, StateHeader header, StateDigest digest)
+    {
+        ThrowIfOverQuota(mutations);
+        StateRoots roots = _published;
+        _paths.Begin(_map.Snapshot(roots.Meta), roots.Meta);
+        LmdbWriteTransaction transaction = _environment.BeginWrite();
+        try
+        {
+            mutations.Sort();
+            for (int i = 0; i < mutations.Count; i++)
+            {
+                mutations.GetSorted(i, out byte code, out ReadOnlySpan<byte> key, out bool isDelete, out ReadOnlySpan<byte> value);
+                ApplyOne(transaction, roots, (StateTable)code, key, isDelete, value);
+            }
+
+            digest.Encode(_digestBuffer);
+            ApplyOne(transaction, roots, StateTable.Meta, Tables.DigestKey, isDelete: false, _digestBuffer);
+            int length = header.Encode(_headerBuffer);
+            ApplyOne(transaction, roots, StateTable.Meta, Tables.HeaderKey, isDelete: false, _headerBuffer.AsSpan(0, length));
+            return transaction;
+        }
+        catch
+        {
+            transaction.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Makes the just committed transaction the one that new snapshots see.</summary>
+    internal void Publish()
+    {
+        if (!StateRoots.TryLoad(_map, null, _checkedPages, out StateRoots? roots, out LmdbFault fault))
+        {
+            StateFaults.ThrowRoots(_map.FilePath, fault);
+        }
+
+        _published = roots!;
+    }
+
+    /// <summary>Makes the state durable as it is.</summary>
+    internal void Sync() => _environment.Sync();
+
+    /// <summary>Frees reader slots of processes that died.</summary>
+    internal int ReaderCheck() => _environment.ReaderCheck();
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _environment.Dispose();
+        _map.Dispose();
+    }
+
+    private StateEnvironment OpenTables()
+    {
+        try
+        {
+            using LmdbWriteTransaction transaction = _environment.BeginWrite();
+            for (int code = 1; code <= Tables.Count; code++)
+            {
+                _tables[code] = transaction.OpenDatabase(System.Text.Encoding.ASCII.GetString(Tables.Name((StateTable)code)), create: false);
+            }
+
+            transaction.Commit();
+            return this;
+        }
+        catch
+        {
+            _environment.Dispose();
+            throw;
+        }
+    }
+
+    private void ApplyOne(LmdbWriteTransaction transaction, StateRoots roots, StateTable table, ReadOnlySpan<byte> key, bool isDelete, ReadOnlySpan<byte> value)
+    {
+        LmdbFault fault = isDelete ? _paths.CheckDelete(in roots[table], key) : _paths.CheckPut(in roots[table], key);
+        if (fault.IsFault)
+        {
+            StateFaults.ThrowPage(table, fault);
+        }
+
+        if (isDelete)
+        {
+            transaction.Delete(_tables[(int)table], key);
+        }
+        else
+        {
+            transaction.Put(_tables[(int)table], key, value);
+        }
+    }
+
+    // A put can touch a path of pages in its table and as many in the free list; four times the bytes plus that is far above what a group can need.
+    private void ThrowIfOverQuota(MutationSet mutations)
+    {
+        long worst = LengthBytes + (4L * mutations.ArenaBytes) + (64L * MinPageBytes);
+        if (worst > _quotaBytes)
+        {
+            throw new StateStoreException(
+                StateStoreErrorCode.DiskFull,
+                $"The state holds {LengthBytes} bytes and its quota is {_quotaBytes}.",
+                _map.FilePath,
+                "Raise StateStoreOptions.StateQuotaBytes, or delete and purge records.",
+                isRetryable: true);
+        }
+    }
+}

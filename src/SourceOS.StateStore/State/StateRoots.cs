@@ -1,0 +1,83 @@
+// Why this file exists: one committed snapshot of the state as our own page reader sees it: the roots of all tables at one transaction.
+// Invariants: immutable; valid as long as something keeps its pages from being reused (a pin, or being the writer's own base).
+
+using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Readers.Lmdb;
+
+namespace SourceOS.StateStore.State;
+
+/// <summary>The tables of one transaction.</summary>
+internal sealed class StateRoots
+{
+    private readonly LmdbDatabaseRecord[] _tables;
+    private volatile StateHeader? _header;
+
+    private StateRoots(in LmdbMeta meta, LmdbReader<MappedPages> reader, LmdbDatabaseRecord[] tables)
+    {
+        Meta = meta;
+        Reader = reader;
+        _tables = tables;
+    }
+
+    internal LmdbMeta Meta { get; }
+
+    internal ulong TransactionId => Meta.TransactionId;
+
+    internal LmdbReader<MappedPages> Reader { get; }
+
+    /// <summary>The header, decoded once for all snapshots of this transaction. First asked for while the snapshot is held.</summary>
+    internal StateHeader Header
+    {
+        get
+        {
+            if (_header is null)
+            {
+                StateHeader header = new();
+                new StateView(this).ReadHeader(header);
+                _header = header;
+            }
+
+            return _header;
+        }
+    }
+
+    internal ref readonly LmdbDatabaseRecord this[StateTable table] => ref _tables[(int)table];
+
+    /// <summary>Loads the snapshot of one transaction, or of the newest.</summary>
+    /// <param name="map">The mapped file.</param>
+    /// <param name="transactionId">The transaction, or null for the newest.</param>
+    /// <param name="checkedPages">Pages that need no second structural check.</param>
+    /// <param name="roots">The snapshot when it was loaded.</param>
+    /// <param name="fault">Why it was not.</param>
+    /// <returns>Whether it was loaded.</returns>
+    internal static bool TryLoad(MappedFile map, ulong? transactionId, CheckedPages? checkedPages, out StateRoots? roots, out LmdbFault fault)
+    {
+        roots = null;
+        LmdbMetaPair pair = map.ReadMetas();
+        fault = transactionId is ulong wanted ? pair.TryTransaction(wanted, out LmdbMeta meta) : pair.TryNewest(out meta);
+        if (fault.IsFault)
+        {
+            return false;
+        }
+
+        LmdbReader<MappedPages> reader = new(map.Snapshot(in meta), meta.LastPage, checkedPages);
+        LmdbDatabaseRecord[] tables = new LmdbDatabaseRecord[Tables.Count + 1];
+        for (int code = 1; code <= Tables.Count; code++)
+        {
+            LmdbDatabaseRecord main = meta.Main;
+            LmdbReadStatus status = reader.TryGetDatabase(in main, Tables.Name((StateTable)code), out tables[code], out fault);
+            if (status != LmdbReadStatus.Found)
+            {
+                if (!fault.IsFault)
+                {
+                    fault = new LmdbFault(LmdbFaultCode.DatabaseRecord, meta.Main.Root, 0);
+                }
+
+                return false;
+            }
+        }
+
+        roots = new StateRoots(in meta, reader, tables);
+        return true;
+    }
+}
