@@ -215,13 +215,21 @@ public sealed class StateHeader
             return new FormatFault(FaultCode.LengthMismatch, 4);
         }
 
-        if (value.Slice(ReservedAt, KindsAt - ReservedAt).ContainsAnyExcept((byte)0) || value.Slice(LaneReservedAt, 8).ContainsAnyExcept((byte)0))
+        FormatFault fault = CheckUnusedPlaces(value);
+        if (fault.IsFault)
         {
-            return new FormatFault(FaultCode.ReservedNotZero, ReservedAt);
+            return fault;
         }
 
         return BinaryPrimitives.ReadInt64LittleEndian(value[PositionAt..]) < FormatLimits.FirstLogAddress
             ? new FormatFault(FaultCode.OutOfRange, PositionAt)
             : FormatFault.None;
+    }
+
+    private static FormatFault CheckUnusedPlaces(ReadOnlySpan<byte> value)
+    {
+        FormatFault fault = ByteRules.CheckZero(value, ReservedAt, KindsAt + 16);
+        fault = fault.IsFault ? fault : ByteRules.CheckZero(value, KindsAt + ((RecordKinds.All.Count + 1) * 16), LanesAt);
+        return fault.IsFault ? fault : ByteRules.CheckZero(value, LanesAt + ((int)Lane.Archive * 24), FrontierAt);
     }
 }
