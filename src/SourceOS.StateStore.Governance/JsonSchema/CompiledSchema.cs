@@ -108,7 +108,7 @@ public sealed class CompiledSchema
         if (fault == JsonTapeFault.None)
         {
             Evaluation evaluation = new(text, scratch, count, limits, output, options?.AssertFormat ?? _options.AssertFormat);
-            bool passed = evaluation.RunRoot(_node);
+            bool passed = evaluation.RunRoot(_node, 0);
             limit = evaluation.Limit;
             verdict = limit is not null ? SchemaVerdict.LimitExceeded : passed ? SchemaVerdict.Valid : SchemaVerdict.Invalid;
         }

@@ -15,7 +15,7 @@ public sealed class SchemaLimits
     /// <summary>Largest sum of all documents of a registry in bytes; at least 1. Default 64 MiB.</summary>
     public long MaxTotalSchemaBytes { get; init; } = 64L * 1024 * 1024;
 
-    /// <summary>Deepest nesting of a schema document; 1 to 1,000. Default 256.</summary>
+    /// <summary>Deepest nesting of a schema document; 1 to 512. Default 256.</summary>
     public int MaxSchemaDepth { get; init; } = 256;
 
     /// <summary>Largest number of subschemas of one batch; at least 1. Default 200,000.</summary>
@@ -24,7 +24,7 @@ public sealed class SchemaLimits
     /// <summary>Largest instance in bytes of UTF-8; at least 1. Default 64 MiB.</summary>
     public int MaxInstanceBytes { get; init; } = 64 * 1024 * 1024;
 
-    /// <summary>Deepest nesting of an instance; 1 to 1,000. Default 256.</summary>
+    /// <summary>Deepest nesting of an instance; 1 to 512. Default 256.</summary>
     public int MaxInstanceDepth { get; init; } = 256;
 
     /// <summary>Largest number of JSON values in an instance; at least 1. Default 4,000,000.</summary>
@@ -39,8 +39,11 @@ public sealed class SchemaLimits
     /// </summary>
     public long MaxEvaluationSteps { get; init; } = 50_000_000;
 
-    /// <summary>Longest time in milliseconds that one evaluation may spend matching patterns; 1 to 60,000. Default 250.</summary>
-    public int MaxPatternTimeMs { get; init; } = 250;
+    /// <summary>Longest time in milliseconds that one evaluation may spend matching patterns; 1 to 60,000. Default 1,000.</summary>
+    public int MaxPatternTimeMs { get; init; } = 1_000;
+
+    /// <summary>Largest number of different patterns of one batch; at least 1. Default 4,096.</summary>
+    public int MaxPatterns { get; init; } = 4_096;
 
     internal void Validate()
     {
@@ -53,6 +56,7 @@ public sealed class SchemaLimits
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxInstanceValues, 1);
         ThrowIfOutside(MaxEvaluationDepth, 10_000, nameof(MaxEvaluationDepth));
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxEvaluationSteps, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(MaxPatterns, 1);
         ThrowIfOutside(MaxPatternTimeMs, 60_000, nameof(MaxPatternTimeMs));
     }
 

@@ -107,7 +107,9 @@ internal sealed class BatchCompiler
             return null;
         }
 
-        byte[] text = document.Utf8Json.ToArray();
+        // Files often begin with a byte order mark, which RFC 8259 lets a reader pass over.
+        ReadOnlySpan<byte> given = document.Utf8Json.Span;
+        byte[] text = (given.StartsWith("\uFEFF"u8) ? given[3..] : given).ToArray();
         JsonTapeNode[] nodes = [];
         JsonTapeFault fault = JsonTapeBuilder.Build(text, limits.MaxSchemaDepth, int.MaxValue, document.IsLenient, ref nodes, out int count, out long offset);
         switch (fault)
@@ -131,7 +133,9 @@ internal sealed class BatchCompiler
         SchemaSource? known = FindDocument(source.RootUri, out int place);
         if (known is not null)
         {
-            if (place != 0 || !SameContent(known, 0, source, 0))
+            // The draft's own meta-schemas are built in; copies of them differ in what does not matter and are passed over.
+            bool same = MetaSchemas.Owns(source.RootUri) || SameContent(known, 0, source, 0);
+            if (place != 0 || !same)
             {
                 _errors.Add(SchemaRegistrationErrorCode.DuplicateIdentifier, source.RootUri, string.Empty, "another schema with different content has this identifier");
                 return null;
@@ -231,28 +235,43 @@ internal sealed class BatchCompiler
         EvaluationScratch scratch = new();
         foreach (SchemaSource source in _sources)
         {
-            SchemaNode? metaSchema = source.ResourceAt(0) is { } root ? FindResource(root.Dialect.Uri) is { } meta ? meta.Source.NodeAt(meta.Place) : null : null;
-            if (metaSchema is null)
+            SchemaResource root = source.ResourceAt(0)!;
+            CheckMetaSchema(source, root, scratch);
+            foreach (int place in source.Subschemas)
             {
-                continue;
-            }
-
-            const int MaxReported = 20;
-            scratch.Nodes = source.Tape.View.Nodes;
-            EvaluationOutput output = new(MaxReported, annotations: false);
-            Evaluation evaluation = new(source.Tape.View.Text, scratch, source.Tape.Count, _options.Limits, output, assertFormat: false);
-            bool passed = evaluation.RunRoot(metaSchema);
-            if (evaluation.Limit is { } limit)
-            {
-                _errors.Add(SchemaRegistrationErrorCode.LimitExceeded, source, 0, $"validating the schema by its meta-schema exceeded a limit: {limit}");
-            }
-            else if (!passed)
-            {
-                _errors.RemoveKeywordErrors(source.RootUri);
-                foreach (SchemaError error in output.Errors)
+                // A resource of another dialect inside the document has a meta-schema of its own to satisfy.
+                SchemaResource resource = source.ResourceAt(place)!;
+                if (resource.Place == place && resource.Dialect != root.Dialect)
                 {
-                    _errors.Add(SchemaRegistrationErrorCode.MetaSchemaViolation, source.RootUri, error.InstanceLocation, $"{error.Message} ({error.AbsoluteKeywordLocation})");
+                    CheckMetaSchema(source, resource, scratch);
                 }
+            }
+        }
+    }
+
+    private void CheckMetaSchema(SchemaSource source, SchemaResource resource, EvaluationScratch scratch)
+    {
+        const int MaxReported = 20;
+        if (FindResource(resource.Dialect.Uri) is not { } meta || meta.Source.NodeAt(meta.Place) is not { } metaSchema)
+        {
+            _errors.Add(SchemaRegistrationErrorCode.UnsupportedDialect, source, resource.Place, $"the meta-schema {resource.Dialect.Uri} is not registered");
+            return;
+        }
+
+        scratch.Nodes = source.Tape.View.Nodes;
+        EvaluationOutput output = new(MaxReported, annotations: false);
+        Evaluation evaluation = new(source.Tape.View.Text, scratch, source.Tape.Count, _options.Limits, output, assertFormat: false);
+        bool passed = evaluation.RunRoot(metaSchema, resource.Place);
+        if (evaluation.Limit is { } limit)
+        {
+            _errors.Add(SchemaRegistrationErrorCode.LimitExceeded, source, resource.Place, $"validating the schema by its meta-schema exceeded a limit: {limit}");
+        }
+        else if (!passed)
+        {
+            _errors.RemoveKeywordErrors(source.RootUri);
+            foreach (SchemaError error in output.Errors)
+            {
+                _errors.Add(SchemaRegistrationErrorCode.MetaSchemaViolation, source.RootUri, error.InstanceLocation, $"{error.Message} ({error.AbsoluteKeywordLocation})");
             }
         }
     }

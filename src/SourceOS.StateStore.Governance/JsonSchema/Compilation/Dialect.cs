@@ -59,7 +59,7 @@ internal sealed record Dialect(string Uri, Vocabularies Vocabularies)
         "$id" or "$schema" or "$ref" or "$anchor" or "$dynamicRef" or "$dynamicAnchor" or "$defs" or "$comment" or "$vocabulary"
             => Vocabularies.Core,
         "prefixItems" or "items" or "contains" or "properties" or "patternProperties" or "additionalProperties" or "propertyNames"
-            or "dependentSchemas" or "if" or "then" or "else" or "allOf" or "anyOf" or "oneOf" or "not" => Vocabularies.Applicator,
+            or "dependentSchemas" or "dependencies" or "if" or "then" or "else" or "allOf" or "anyOf" or "oneOf" or "not" => Vocabularies.Applicator,
         "unevaluatedItems" or "unevaluatedProperties" => Vocabularies.Unevaluated,
         "type" or "const" or "enum" or "multipleOf" or "maximum" or "exclusiveMaximum" or "minimum" or "exclusiveMinimum"
             or "maxLength" or "minLength" or "pattern" or "maxItems" or "minItems" or "uniqueItems" or "maxContains" or "minContains"

@@ -20,7 +20,8 @@ internal sealed partial class NodeCompiler
         ForEachMember("dependentSchemas", (name, place) =>
             plan.DependentSchemas.Add((plan.SlotOf(name), EdgeTo(place, "/dependentSchemas/" + JsonPointer.Escape(name)))));
         ForEachMember("dependentRequired", (name, place) =>
-            plan.DependentRequired.Add((plan.SlotOf(name), ReadNames("dependentRequired", place).ConvertAll(plan.SlotOf).ToArray())));
+            plan.DependentRequired.Add((plan.SlotOf(name), ReadNames("dependentRequired", place).ConvertAll(plan.SlotOf).ToArray(), "/dependentRequired")));
+        ForEachMember("dependencies", (name, place) => CompileDependency(plan, name, place));
         if (_gathered.TryGetValue("required", out int required))
         {
             plan.Required.AddRange(ReadNames("required", required).ConvertAll(plan.SlotOf));
@@ -39,6 +40,19 @@ internal sealed partial class NodeCompiler
         if (!plan.IsEmpty)
         {
             _keywords.Add(new MembersKeyword(_node, plan));
+        }
+    }
+
+    /// <summary>The keyword of earlier drafts, which the draft's meta-schema still describes: names or a schema.</summary>
+    private void CompileDependency(MembersPlan plan, string name, int place)
+    {
+        if (_tape.Kind(place) == JsonKind.Array)
+        {
+            plan.DependentRequired.Add((plan.SlotOf(name), ReadNames("dependencies", place).ConvertAll(plan.SlotOf).ToArray(), "/dependencies"));
+        }
+        else
+        {
+            plan.DependentSchemas.Add((plan.SlotOf(name), EdgeTo(place, "/dependencies/" + JsonPointer.Escape(name))));
         }
     }
 
@@ -90,6 +104,12 @@ internal sealed partial class NodeCompiler
         if (_patterns.TryGetValue(text, out EcmaPattern? known))
         {
             return known;
+        }
+
+        if (_patterns.Count >= _options.Limits.MaxPatterns)
+        {
+            _errors.Add(SchemaRegistrationErrorCode.LimitExceeded, _node.Source, place, "the batch holds more patterns than allowed");
+            return null;
         }
 
         if (!EcmaPattern.TryCompile(text, TimeSpan.FromMilliseconds(_options.Limits.MaxPatternTimeMs), out EcmaPattern? pattern, out string error))

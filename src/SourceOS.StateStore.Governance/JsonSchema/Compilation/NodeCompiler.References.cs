@@ -75,7 +75,7 @@ internal sealed partial class NodeCompiler
     /// <summary>Follows a JSON pointer from a resource's root; resources entered on the way become the base.</summary>
     private static int FollowPointer(ref SchemaResource resource, string pointer)
     {
-        JsonTape tape = resource.Source.Tape;
+        SchemaSource source = resource.Source;
         int place = resource.Place;
         foreach (string token in pointer[1..].Split('/'))
         {
@@ -84,15 +84,13 @@ internal sealed partial class NodeCompiler
                 return -1;
             }
 
-            place = tape.Kind(place) == JsonKind.Array
-                ? JsonPointer.TryParseIndex(name, out int ordinal) ? tape.Item(place, ordinal) : -1
-                : tape.Member(place, name);
+            place = source.Child(place, name);
             if (place < 0)
             {
                 return -1;
             }
 
-            resource = resource.Source.ResourceAt(place) ?? resource;
+            resource = source.ResourceAt(place) ?? resource;
         }
 
         return place;

@@ -158,7 +158,7 @@ internal sealed partial class NodeCompiler
                 CompileDynamicRef(place);
                 break;
             case "properties" or "patternProperties" or "additionalProperties" or "propertyNames" or "required" or "dependentRequired"
-                or "dependentSchemas" or "prefixItems" or "items" or "contains" or "minContains" or "maxContains" or "if" or "then" or "else":
+                or "dependentSchemas" or "dependencies" or "prefixItems" or "items" or "contains" or "minContains" or "maxContains" or "if" or "then" or "else":
                 _gathered.Add(keyword, place);
                 break;
             case "allOf":

@@ -93,12 +93,22 @@ internal sealed class SchemaScanner
                 break;
             case "prefixItems" or "allOf" or "anyOf" or "oneOf" when _tape.Kind(place) == JsonKind.Array:
             case "$defs" or "definitions" or "properties" or "patternProperties" or "dependentSchemas" when _tape.Kind(place) == JsonKind.Object:
-                for (int child = JsonTape.FirstChild(place); child < _tape.Next(place); child = _tape.Next(child))
-                {
-                    Visit(child, resource);
-                }
-
+                VisitChildren(place, resource, skipArrays: false);
                 break;
+            case "dependencies" when _tape.Kind(place) == JsonKind.Object:
+                VisitChildren(place, resource, skipArrays: true);
+                break;
+        }
+    }
+
+    private void VisitChildren(int place, SchemaResource resource, bool skipArrays)
+    {
+        for (int child = JsonTape.FirstChild(place); child < _tape.Next(place); child = _tape.Next(child))
+        {
+            if (!skipArrays || _tape.Kind(child) != JsonKind.Array)
+            {
+                Visit(child, resource);
+            }
         }
     }
 

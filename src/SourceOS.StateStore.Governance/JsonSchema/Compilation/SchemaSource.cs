@@ -1,6 +1,8 @@
 // Why this file exists: a registered document and the resources in it, which compiled nodes point back to.
 // Invariants: filled while the batch compiles, then only read; places are indices on the document's tape.
 
+using System.Collections.Concurrent;
+
 namespace SourceOS.StateStore.Governance.JsonSchema;
 
 /// <summary>A schema document.</summary>
@@ -8,6 +10,8 @@ internal sealed class SchemaSource
 {
     private readonly SchemaResource?[] _resources;
     private readonly SchemaNode?[] _nodes;
+    private readonly ConcurrentDictionary<int, Dictionary<string, int>> _memberIndexes = new();
+    private readonly ConcurrentDictionary<int, int[]> _itemIndexes = new();
 
     public SchemaSource(JsonTape tape, string retrievalUri, string rootUri)
     {
@@ -45,6 +49,48 @@ internal sealed class SchemaSource
 
     /// <summary>Sets the compiled subschema at a place.</summary>
     public void SetNode(int place, SchemaNode node) => _nodes[place] = node;
+
+    /// <summary>The place one reference token of a JSON pointer leads to; -1 when it leads to nothing. Large containers are indexed once.</summary>
+    public int Child(int place, string token)
+    {
+        const int MinIndexed = 32;
+        bool large = Tape.ChildCount(place) >= MinIndexed;
+        if (Tape.Kind(place) != JsonKind.Array)
+        {
+            return large ? _memberIndexes.GetOrAdd(place, IndexMembers).GetValueOrDefault(token, -1) : Tape.Member(place, token);
+        }
+
+        if (!JsonPointer.TryParseIndex(token, out int ordinal) || ordinal >= Tape.ChildCount(place))
+        {
+            return -1;
+        }
+
+        return large ? _itemIndexes.GetOrAdd(place, IndexItems)[ordinal] : Tape.Item(place, ordinal);
+    }
+
+    private Dictionary<string, int> IndexMembers(int place)
+    {
+        Dictionary<string, int> index = new(StringComparer.Ordinal);
+        for (int child = JsonTape.FirstChild(place); child < Tape.Next(place); child = Tape.Next(child))
+        {
+            index.TryAdd(Tape.Name(child), child);
+        }
+
+        return index;
+    }
+
+    private int[] IndexItems(int place)
+    {
+        int[] index = new int[Tape.ChildCount(place)];
+        int child = JsonTape.FirstChild(place);
+        for (int i = 0; i < index.Length; i++)
+        {
+            index[i] = child;
+            child = Tape.Next(child);
+        }
+
+        return index;
+    }
 
     /// <summary>A JSON pointer to a place, from the document's root.</summary>
     public string Pointer(int place) => JsonPointer.Between(Tape.View, 0, place);

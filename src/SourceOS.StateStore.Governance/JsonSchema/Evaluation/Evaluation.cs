@@ -52,10 +52,10 @@ internal ref partial struct Evaluation
     public readonly bool WantsAnnotations => _output is { CollectsAnnotations: true };
 
     /// <summary>How many errors there are; a mark to go back to.</summary>
-    public readonly int ErrorMark => _output?.Errors.Count ?? 0;
+    public readonly int ErrorMark => _output?.ErrorCount ?? 0;
 
     /// <summary>How many annotations there are; a mark to go back to.</summary>
-    public readonly int AnnotationMark => _output?.Annotations.Count ?? 0;
+    public readonly int AnnotationMark => _output?.AnnotationCount ?? 0;
 
     /// <summary>The instance's text and tape.</summary>
     public readonly JsonView View => new(_text, _scratch.Nodes);
@@ -77,8 +77,18 @@ internal ref partial struct Evaluation
         return passed;
     }
 
-    /// <summary>Applies the first subschema.</summary>
-    public bool RunRoot(SchemaNode node) => _output is null ? Run(node, 0, -1) : RunWithOutput(node, 0, -1);
+    /// <summary>Applies the first subschema, and completes the output.</summary>
+    public bool RunRoot(SchemaNode node, int index)
+    {
+        if (_output is null)
+        {
+            return Run(node, index, -1);
+        }
+
+        bool passed = RunWithOutput(node, index, -1);
+        _output.Complete(View, passed && !IsAborted);
+        return passed;
+    }
 
     /// <summary>Applies a subschema whose evaluated members or items count only if it passes.</summary>
     public bool RunTentative(SchemaEdge edge, int index, int tracker)
@@ -138,7 +148,7 @@ internal ref partial struct Evaluation
     {
         if (WantsErrors && !IsAborted)
         {
-            _output!.AddError(segment, owner.Location, InstanceLocation(index), message);
+            _output!.AddError(owner, segment, PlaceOf(index), message);
         }
 
         return false;
@@ -149,16 +159,17 @@ internal ref partial struct Evaluation
     {
         if (WantsAnnotations)
         {
-            _output!.AddAnnotation(segment, owner.Location, InstanceLocation(index), json);
+            _output!.AddAnnotation(owner, segment, PlaceOf(index), json);
         }
     }
 
-    private readonly string InstanceLocation(int index) => JsonPointer.Between(View, 0, index == _nameIndex ? _nameOwner : index);
+    /// <summary>The value that a complaint is about; for a name, the member it names.</summary>
+    private readonly int PlaceOf(int index) => index == _nameIndex ? _nameOwner : index;
 
     private bool RunWithOutput(SchemaNode node, int index, int tracker)
     {
-        int errors = _output!.Errors.Count;
-        int annotations = _output.Annotations.Count;
+        int errors = _output!.ErrorCount;
+        int annotations = _output.AnnotationCount;
         bool passed = Run(node, index, tracker);
         if (passed)
         {

@@ -1,5 +1,6 @@
 // Why this file exists: collects errors and annotations when a caller wants more than the verdict.
-// Invariants: the number of units is bounded; what a failed branch annotated and what a passed branch failed is taken back.
+// Invariants: the number of units is bounded; what a failed branch annotated and what a passed branch failed is taken back; places
+// in the instance become pointers only at the end, so that units taken back cost little.
 
 using System.Text.Json;
 
@@ -10,8 +11,8 @@ internal sealed class EvaluationOutput
 {
     private readonly int _maxUnits;
     private readonly List<string> _path = [];
-    private readonly List<SchemaError> _errors = [];
-    private readonly List<SchemaAnnotation> _annotations = [];
+    private readonly List<PendingError> _errors = [];
+    private readonly List<PendingAnnotation> _annotations = [];
 
     public EvaluationOutput(int maxUnits, bool annotations)
     {
@@ -25,11 +26,17 @@ internal sealed class EvaluationOutput
     /// <summary>Whether units were left out.</summary>
     public bool IsTruncated { get; private set; }
 
-    /// <summary>The errors so far.</summary>
-    public IReadOnlyList<SchemaError> Errors => _errors;
+    /// <summary>The number of errors so far.</summary>
+    public int ErrorCount => _errors.Count;
 
-    /// <summary>The annotations so far.</summary>
-    public IReadOnlyList<SchemaAnnotation> Annotations => _annotations;
+    /// <summary>The number of annotations so far.</summary>
+    public int AnnotationCount => _annotations.Count;
+
+    /// <summary>The errors, with their places written out.</summary>
+    public IReadOnlyList<SchemaError> Errors { get; private set; } = [];
+
+    /// <summary>The annotations, with their places written out.</summary>
+    public IReadOnlyList<SchemaAnnotation> Annotations { get; private set; } = [];
 
     /// <summary>Goes down an edge.</summary>
     public void Push(string segment) => _path.Add(segment);
@@ -44,7 +51,7 @@ internal sealed class EvaluationOutput
     public void KeepAnnotations(int mark) => _annotations.RemoveRange(mark, _annotations.Count - mark);
 
     /// <summary>Adds an error.</summary>
-    public void AddError(string segment, string schemaLocation, string instanceLocation, string message)
+    public void AddError(SchemaNode owner, string segment, int index, string message)
     {
         if (_errors.Count >= _maxUnits)
         {
@@ -52,11 +59,11 @@ internal sealed class EvaluationOutput
             return;
         }
 
-        _errors.Add(new SchemaError(string.Concat(_path) + segment, schemaLocation + UriReference.EncodeFragment(segment), instanceLocation, message));
+        _errors.Add(new PendingError(string.Concat(_path) + segment, owner, segment, index, message));
     }
 
     /// <summary>Adds an annotation.</summary>
-    public void AddAnnotation(string segment, string schemaLocation, string instanceLocation, ReadOnlyMemory<byte> json)
+    public void AddAnnotation(SchemaNode owner, string segment, int index, ReadOnlyMemory<byte> json)
     {
         if (_annotations.Count >= _maxUnits)
         {
@@ -64,8 +71,60 @@ internal sealed class EvaluationOutput
             return;
         }
 
-        using JsonDocument document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = JsonTapeBuilder.MaxSupportedDepth + 2 });
-        _annotations.Add(new SchemaAnnotation(
-            string.Concat(_path) + segment, schemaLocation + UriReference.EncodeFragment(segment), instanceLocation, document.RootElement.Clone()));
+        _annotations.Add(new PendingAnnotation(string.Concat(_path) + segment, owner, segment, index, json));
     }
+
+    /// <summary>Writes out what an ended evaluation leaves.</summary>
+    /// <param name="view">The instance.</param>
+    /// <param name="valid">Whether it passed.</param>
+    public void Complete(in JsonView view, bool valid)
+    {
+        if (!valid)
+        {
+            List<SchemaError> errors = new(_errors.Count);
+            foreach (PendingError error in _errors)
+            {
+                errors.Add(new SchemaError(
+                    error.Path, Absolute(error.Owner, error.Segment), JsonPointer.Between(view, 0, error.Index), error.Message));
+            }
+
+            Errors = errors;
+            return;
+        }
+
+        // The same keyword may annotate many values; its value is parsed once.
+        Dictionary<ReadOnlyMemory<byte>, JsonElement> values = [];
+        List<SchemaAnnotation> annotations = new(_annotations.Count);
+        foreach (PendingAnnotation annotation in _annotations)
+        {
+            if (!values.TryGetValue(annotation.Json, out JsonElement value))
+            {
+                value = ParseValue(annotation.Json);
+                values.Add(annotation.Json, value);
+            }
+
+            annotations.Add(new SchemaAnnotation(
+                annotation.Path, Absolute(annotation.Owner, annotation.Segment), JsonPointer.Between(view, 0, annotation.Index), value));
+        }
+
+        Annotations = annotations;
+    }
+
+    private static string Absolute(SchemaNode owner, string segment) => owner.Location + UriReference.EncodeFragment(segment);
+
+    private static JsonElement ParseValue(ReadOnlyMemory<byte> json)
+    {
+        // A document registered from a caller's own parse may hold what that parse let pass.
+        using JsonDocument document = JsonDocument.Parse(json, new JsonDocumentOptions
+        {
+            MaxDepth = JsonTapeBuilder.MaxSupportedDepth + 2,
+            CommentHandling = JsonCommentHandling.Skip,
+            AllowTrailingCommas = true,
+        });
+        return document.RootElement.Clone();
+    }
+
+    private readonly record struct PendingError(string Path, SchemaNode Owner, string Segment, int Index, string Message);
+
+    private readonly record struct PendingAnnotation(string Path, SchemaNode Owner, string Segment, int Index, ReadOnlyMemory<byte> Json);
 }

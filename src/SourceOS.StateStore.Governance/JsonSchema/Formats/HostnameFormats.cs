@@ -74,6 +74,7 @@ internal static class HostnameFormats
             return false;
         }
 
+        bool isBidiName = strict && IsBidiName(text);
         Span<int> label = stackalloc int[MaxName + 1];
         int length = 0;
         int total = -1;
@@ -93,7 +94,7 @@ internal static class HostnameFormats
                 continue;
             }
 
-            total += 1 + LabelLength(label[..length], strict);
+            total += 1 + LabelLength(label[..length], strict, isBidiName);
             length = 0;
             if (total < 0 || text.IsEmpty)
             {
@@ -101,12 +102,27 @@ internal static class HostnameFormats
             }
         }
 
-        total += 1 + LabelLength(label[..length], strict);
+        total += 1 + LabelLength(label[..length], strict, isBidiName);
         return total is > 0 and <= MaxName;
     }
 
+    private static bool IsBidiName(ReadOnlySpan<byte> text)
+    {
+        while (!text.IsEmpty)
+        {
+            Rune.DecodeFromUtf8(text, out Rune rune, out int consumed);
+            text = text[consumed..];
+            if (rune.Value >= 0x80 && BidiRule.IsRightToLeft([rune.Value]))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>The octets of a label's ASCII form; far below zero when it is not a label.</summary>
-    private static int LabelLength(ReadOnlySpan<int> label, bool strict)
+    private static int LabelLength(ReadOnlySpan<int> label, bool strict, bool isBidiName)
     {
         const int Bad = -1_000_000;
         Span<byte> ascii = stackalloc byte[MaxLabel];
@@ -123,11 +139,11 @@ internal static class HostnameFormats
             }
 
             ReadOnlySpan<byte> plain = ascii[..label.Length];
-            bool good = IsAsciiLabel(plain) && (!strict || !Idna.HasHyphensThirdAndFourth(label) || Idna.IsALabel(plain));
+            bool good = IsAsciiLabel(plain) && (!isBidiName || BidiRule.Allows(label)) && (!strict || !Idna.HasHyphensThirdAndFourth(label) || Idna.IsALabel(plain));
             return good ? label.Length : Bad;
         }
 
-        if (strict ? !Idna.IsULabel(label) : !Idna.IsLooseLabel(label))
+        if (strict ? !Idna.IsULabel(label, isBidiName) : !Idna.IsLooseLabel(label))
         {
             return Bad;
         }

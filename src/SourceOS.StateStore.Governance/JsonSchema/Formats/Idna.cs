@@ -1,4 +1,4 @@
-// Why this file exists: which labels RFC 5890 to 5893 allow: code points (RFC 5892), their contexts, the Bidi rule.
+// Why this file exists: which labels RFC 5890 to 5893 allow: code points (RFC 5892) and their contexts; the Bidi rule is beside.
 // Invariants: tables are built once; labels reaching here are at most a name long, so every loop is short.
 
 using System.Globalization;
@@ -16,9 +16,6 @@ internal static class Idna
     private static readonly Lazy<CodePointSet> s_greek = new(() => Table("sc=Greek"));
     private static readonly Lazy<CodePointSet> s_hebrew = new(() => Table("sc=Hebrew"));
     private static readonly Lazy<CodePointSet> s_japanese = new(() => Union("sc=Hiragana", "sc=Katakana", "sc=Han"));
-    private static readonly Lazy<CodePointSet> s_rightToLeft = new(() =>
-        Union("sc=Hebrew", "sc=Arabic", "sc=Syriac", "sc=Thaana", "sc=Nko", "sc=Samaritan", "sc=Mandaic", "sc=Adlam"));
-
     /// <summary>Whether a label begins with xn--.</summary>
     public static bool IsMarkedAsALabel(ReadOnlySpan<byte> label) =>
         label.Length >= 4 && (label[0] | 0x20) == 'x' && (label[1] | 0x20) == 'n' && label[2] == (byte)'-' && label[3] == (byte)'-';
@@ -48,11 +45,14 @@ internal static class Idna
 
         Span<byte> encoded = stackalloc byte[64];
         int encodedLength = Punycode.Encode(decoded[..length], encoded);
-        return encodedLength == label.Length - 4 && EqualsIgnoringCase(encoded[..encodedLength], label[4..]) && IsULabel(decoded[..length]);
+        return encodedLength == label.Length - 4 && EqualsIgnoringCase(encoded[..encodedLength], label[4..]) 
+            && IsULabel(decoded[..length], BidiRule.IsRightToLeft(decoded[..length]));
     }
 
     /// <summary>Whether the code points form a valid U-label.</summary>
-    public static bool IsULabel(ReadOnlySpan<int> label)
+    /// <param name="label">The label.</param>
+    /// <param name="isBidiName">Whether the name it is in holds right-to-left code points, in this label or another.</param>
+    public static bool IsULabel(ReadOnlySpan<int> label, bool isBidiName)
     {
         if (label.IsEmpty || label[0] == '-' || label[^1] == '-' || HasHyphensThirdAndFourth(label) || IsMark(label[0]))
         {
@@ -67,7 +67,7 @@ internal static class Idna
             }
         }
 
-        return ObeysBidi(label);
+        return !isBidiName || BidiRule.Allows(label);
     }
 
     /// <summary>Whether a label in a mail address is one: letters, digits, marks and hyphens, not normalised.</summary>
@@ -160,22 +160,6 @@ internal static class Idna
             && s_joinsAfter.Value.Contains(label[before]) && s_joinsBefore.Value.Contains(label[after]);
     }
 
-    /// <summary>The Bidi rule's direction: a label with right-to-left letters starts with one and holds no left-to-right letter.</summary>
-    private static bool ObeysBidi(ReadOnlySpan<int> label)
-    {
-        bool rightToLeft = false;
-        bool leftToRight = false;
-        foreach (int codePoint in label)
-        {
-            bool letter = CharUnicodeInfo.GetUnicodeCategory(codePoint) is not (UnicodeCategory.NonSpacingMark or UnicodeCategory.DecimalDigitNumber);
-            bool right = s_rightToLeft.Value.Contains(codePoint) && letter;
-            rightToLeft |= right;
-            leftToRight |= letter && !right && codePoint is not ('-' or 0xB7 or 0x375 or 0x200C or 0x200D);
-        }
-
-        return !rightToLeft || (!leftToRight && s_rightToLeft.Value.Contains(label[0]));
-    }
-
     private static bool EqualsIgnoringCase(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right)
     {
         bool equal = left.Length == right.Length;
@@ -187,7 +171,7 @@ internal static class Idna
         return equal;
     }
 
-    private static CodePointSet Table(string name) =>
+    internal static CodePointSet Table(string name) =>
         UnicodeProperties.Table(name) ?? throw new InvalidOperationException($"The Unicode property table lacks '{name}'.");
 
     private static CodePointSet Union(params ReadOnlySpan<string> names)

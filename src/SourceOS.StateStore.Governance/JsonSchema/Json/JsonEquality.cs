@@ -3,6 +3,7 @@
 // member name must repeat in both. Every visited value is charged to a budget; recursion is bounded by the tape's depth.
 
 using System.Buffers;
+using System.Runtime.CompilerServices;
 
 namespace SourceOS.StateStore.Governance.JsonSchema;
 
@@ -23,6 +24,12 @@ internal static class JsonEquality
         ref readonly JsonTapeNode b = ref right.Nodes[j];
         if (--budget < 0 || a.Kind != b.Kind || a.Count != b.Count)
         {
+            return false;
+        }
+
+        if (a.Kind >= JsonKind.Array && !RuntimeHelpers.TryEnsureSufficientExecutionStack())
+        {
+            budget = -1;
             return false;
         }
 

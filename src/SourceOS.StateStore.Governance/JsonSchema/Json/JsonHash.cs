@@ -5,6 +5,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace SourceOS.StateStore.Governance.JsonSchema;
 
@@ -35,8 +36,17 @@ internal static class JsonHash
     }
 
     /// <summary>Hashes one value and everything in it.</summary>
-    public static ulong Value(in JsonView view, int index)
+    /// <param name="view">The text.</param>
+    /// <param name="index">The value.</param>
+    /// <param name="budget">Steps left; set below zero when the thread's stack is nearly used up.</param>
+    public static ulong Value(in JsonView view, int index, ref long budget)
     {
+        if (view.Nodes[index].Kind >= JsonKind.Array && !RuntimeHelpers.TryEnsureSufficientExecutionStack())
+        {
+            budget = -1;
+            return 0;
+        }
+
         ref readonly JsonTapeNode node = ref view.Nodes[index];
         ulong tag = s_seed + (ulong)node.Kind;
         switch (node.Kind)
@@ -49,7 +59,7 @@ internal static class JsonHash
                 ulong ordered = tag;
                 for (int child = index + 1; child < node.Next; child = view.Nodes[child].Next)
                 {
-                    ordered = Mix(ordered, Value(view, child));
+                    ordered = Mix(ordered, Value(view, child, ref budget));
                 }
 
                 return Mix(ordered, (ulong)node.Count);
@@ -58,7 +68,7 @@ internal static class JsonHash
                 for (int child = index + 1; child < node.Next; child = view.Nodes[child].Next)
                 {
                     ulong name = Text(view.Name(child), view.Nodes[child].NameEscaped);
-                    unordered += Mix(name, Value(view, child));
+                    unordered += Mix(name, Value(view, child, ref budget));
                 }
 
                 return Mix(tag ^ unordered, (ulong)node.Count);

@@ -19,7 +19,7 @@ internal enum JsonTapeFault : byte
 internal static class JsonTapeBuilder
 {
     /// <summary>Nesting bound beyond which no caller may ask; the parents' stack lives on the thread's stack.</summary>
-    public const int MaxSupportedDepth = 1000;
+    public const int MaxSupportedDepth = 512;
 
     /// <summary>Indexes a text.</summary>
     /// <param name="utf8">The JSON text.</param>

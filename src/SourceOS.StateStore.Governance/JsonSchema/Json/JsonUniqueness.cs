@@ -31,7 +31,7 @@ internal static class JsonUniqueness
         int k = 0;
         for (int child = index + 1; child < view.Nodes[index].Next; child = view.Nodes[child].Next)
         {
-            keys[k] = JsonHash.Value(view, child);
+            keys[k] = JsonHash.Value(view, child, ref budget);
             items[k] = child;
             ordinals[k] = k;
             k++;

@@ -9,6 +9,13 @@ internal sealed partial class MembersKeyword
 {
     private void AnnotateMembers(ref Evaluation evaluation, int index)
     {
+        // Lists of names cost memory as well as time.
+        const int StepsPerName = 16;
+        if (!evaluation.Charge((long)StepsPerName * evaluation.Node(index).Count))
+        {
+            return;
+        }
+
         List<string> properties = [];
         List<string> patterns = [];
         List<string> additional = [];

@@ -27,7 +27,7 @@ internal sealed class MembersPlan
     public List<int> Required { get; } = [];
 
     /// <summary>Slots of <c>dependentRequired</c>.</summary>
-    public List<(int Trigger, int[] Needed)> DependentRequired { get; } = [];
+    public List<(int Trigger, int[] Needed, string Segment)> DependentRequired { get; } = [];
 
     /// <summary>Subschemas of <c>dependentSchemas</c>.</summary>
     public List<(int Trigger, SchemaEdge Edge)> DependentSchemas { get; } = [];
@@ -60,7 +60,7 @@ internal sealed partial class MembersKeyword : Keyword
     private readonly SchemaEdge? _additional;
     private readonly SchemaEdge? _propertyNames;
     private readonly int[] _required;
-    private readonly (int Trigger, int[] Needed)[] _dependentRequired;
+    private readonly (int Trigger, int[] Needed, string Segment)[] _dependentRequired;
     private readonly (int Trigger, SchemaEdge Edge)[] _dependentSchemas;
     private readonly int _words;
 
@@ -192,7 +192,7 @@ internal sealed partial class MembersKeyword : Keyword
             }
         }
 
-        foreach ((int trigger, int[] needed) in _dependentRequired)
+        foreach ((int trigger, int[] needed, string segment) in _dependentRequired)
         {
             if (!evaluation.IsMarked(seen, trigger))
             {
@@ -210,7 +210,7 @@ internal sealed partial class MembersKeyword : Keyword
                     }
 
                     evaluation.Fail(
-                        Owner, "/dependentRequired", index, $"the member \"{_names.NameAt(slot)}\" must stand with \"{_names.NameAt(trigger)}\"");
+                        Owner, segment, index, $"the member \"{_names.NameAt(slot)}\" must stand with \"{_names.NameAt(trigger)}\"");
                 }
             }
         }

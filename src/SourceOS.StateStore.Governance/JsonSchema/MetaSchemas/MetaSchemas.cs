@@ -19,6 +19,18 @@ internal static class MetaSchemas
     /// <summary>The state every registry begins with.</summary>
     public static RegistryState State => s_state.Value;
 
+    /// <summary>Whether an identifier is that of a meta-schema of the draft.</summary>
+    public static bool Owns(string uri)
+    {
+        if (!uri.StartsWith(BaseUri, StringComparison.Ordinal))
+        {
+            return false;
+        }
+
+        string name = uri[BaseUri.Length..];
+        return name == "schema" || (name.StartsWith("meta/", StringComparison.Ordinal) && Array.IndexOf(s_names, name[5..]) > 0);
+    }
+
     private static RegistryState Load()
     {
         SchemaDocument[] documents = Array.ConvertAll(s_names, name =>
