@@ -52,17 +52,12 @@ internal sealed class SchemaScanner
         }
 
         JsonKind kind = _tape.Kind(place);
-        if (kind is not (JsonKind.Object or JsonKind.True or JsonKind.False))
-        {
-            _errors.Add(SchemaRegistrationErrorCode.InvalidKeyword, _source, place, "a schema must be an object or a boolean");
-            return;
-        }
-
         if (kind == JsonKind.Object && place != 0)
         {
             resource = EnterResource(place, resource);
         }
 
+        // What is neither object nor boolean is complained about by its meta-schema, or when it compiles.
         _source.AddSubschema(place, resource);
         if (kind != JsonKind.Object)
         {

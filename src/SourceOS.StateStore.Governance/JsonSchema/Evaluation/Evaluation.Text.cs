@@ -64,8 +64,7 @@ internal ref partial struct Evaluation
         }
 
         long start = Stopwatch.GetTimestamp();
-        int length = Encoding.UTF8.GetChars(text, _scratch.Chars);
-        bool matched = pattern.IsMatch(_scratch.Chars.AsSpan(0, length), out bool inTime);
+        bool matched = pattern.IsMatch(text, _scratch.Chars, out bool inTime);
         _patternTicks += Stopwatch.GetTimestamp() - start;
         return inTime && _patternTicks <= _limits.MaxPatternTimeMs * (Stopwatch.Frequency / 1000)
             ? matched

@@ -67,5 +67,5 @@ internal static class TextFormats
 
     /// <summary>A pattern of ECMA-262.</summary>
     public static bool IsRegex(ReadOnlySpan<byte> text) =>
-        text.Length <= EcmaPattern.MaxLength && PatternParser.Parse(Encoding.UTF8.GetString(text), out _) is not null;
+        text.Length <= EcmaPattern.MaxLength && PatternParser.Parse(Encoding.UTF8.GetString(text), out _, out _) is not null;
 }

@@ -1,8 +1,9 @@
 // Why this file exists: a pattern ready to match, with bounded time whatever the pattern and the text.
-// Invariants: immutable but for one lazily built matcher; thread-safe. Patterns without looks, boundaries and references run on
-// the linear-time matcher unless their counted repeats would make it too large; everything runs under a time limit.
+// Invariants: immutable and thread-safe. Patterns without looks, boundaries and references run on the linear-time matcher unless
+// their counted repeats would make it too large; everything runs under a time limit.
 
 using System.Diagnostics.CodeAnalysis;
+using System.Text;
 using System.Text.RegularExpressions;
 
 namespace SourceOS.StateStore.Governance.JsonSchema;
@@ -15,17 +16,17 @@ internal sealed class EcmaPattern
 
     private const int MaxLinearWeight = 5_000;
 
-    private readonly Regex _basic;
-    private readonly Lazy<Regex> _astral;
+    private readonly Regex _regex;
+    private readonly PatternAlphabet? _alphabet;
 
-    private EcmaPattern(Regex basic, Lazy<Regex> astral)
+    private EcmaPattern(Regex regex, PatternAlphabet? alphabet)
     {
-        _basic = basic;
-        _astral = astral;
+        _regex = regex;
+        _alphabet = alphabet;
     }
 
     /// <summary>Whether the pattern runs in time linear in the text.</summary>
-    public bool IsLinear => _basic.Options.HasFlag(RegexOptions.NonBacktracking);
+    public bool IsLinear => _regex.Options.HasFlag(RegexOptions.NonBacktracking);
 
     /// <summary>Compiles a pattern.</summary>
     /// <param name="pattern">The pattern as the schema writes it.</param>
@@ -41,15 +42,16 @@ internal sealed class EcmaPattern
             return false;
         }
 
-        PatternNode? node = PatternParser.Parse(pattern, out error);
+        PatternNode? node = PatternParser.Parse(pattern, out error, out bool hasReferences);
         if (node is null)
         {
             return false;
         }
 
-        string? basicText = PatternEmitter.Emit(node, astral: false, out bool needsBacktracking);
-        string? astralText = PatternEmitter.Emit(node, astral: true, out _);
-        if (basicText is null || astralText is null)
+        PatternAlphabet? alphabet = hasReferences ? null : PatternAlphabet.TryCreate(node);
+        bool needsBacktracking = false;
+        string? text = alphabet is null && !hasReferences ? null : PatternEmitter.Emit(node, alphabet, out needsBacktracking);
+        if (text is null)
         {
             error = "its classes are too large when written out";
             return false;
@@ -59,9 +61,7 @@ internal sealed class EcmaPattern
         RegexOptions options = RegexOptions.CultureInvariant | (linear ? RegexOptions.NonBacktracking : RegexOptions.None);
         try
         {
-            Regex basic = new(basicText, options, timeLimit);
-            Lazy<Regex> astral = astralText == basicText ? new Lazy<Regex>(basic) : new Lazy<Regex>(() => new Regex(astralText, options, timeLimit));
-            compiled = new EcmaPattern(basic, astral);
+            compiled = new EcmaPattern(new Regex(text, options, timeLimit), alphabet);
             return true;
         }
         catch (ArgumentException exception)
@@ -77,14 +77,16 @@ internal sealed class EcmaPattern
     }
 
     /// <summary>Whether the pattern matches anywhere in a text.</summary>
-    /// <param name="text">Well-formed UTF-16.</param>
+    /// <param name="text">UTF-8; what is not well-formed counts as U+FFFD.</param>
+    /// <param name="buffer">At least as long as the text.</param>
     /// <param name="inTime">False when the time limit ended the match; the answer is then unknown.</param>
-    public bool IsMatch(ReadOnlySpan<char> text, out bool inTime)
+    public bool IsMatch(ReadOnlySpan<byte> text, Span<char> buffer, out bool inTime)
     {
+        int length = _alphabet is null ? Encoding.UTF8.GetChars(text, buffer) : _alphabet.Map(text, buffer);
         inTime = true;
         try
         {
-            return (text.ContainsAnyInRange('\uD800', '\uDFFF') ? _astral.Value : _basic).IsMatch(text);
+            return _regex.IsMatch(buffer[..length]);
         }
         catch (RegexMatchTimeoutException)
         {

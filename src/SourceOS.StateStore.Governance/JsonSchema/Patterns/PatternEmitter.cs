@@ -1,6 +1,6 @@
 // Why this file exists: writes the .NET expression that means what an ECMA-262 pattern means.
-// Invariants: only constructs whose meaning is the same in .NET under any culture are written; code points beyond the basic
-// plane become surrogate pairs as a unit, so no class or dot matches half a character; the length written is bounded.
+// Invariants: only constructs whose meaning is the same in .NET under any culture are written; sets are written over the letters of
+// an alphabet, or over UTF-16 with surrogate pairs as units, so no class or dot matches half a character; the length is bounded.
 
 using System.Globalization;
 using System.Text;
@@ -12,25 +12,23 @@ internal sealed class PatternEmitter
 {
     private const int MaxLength = 256 * 1024;
     private const string Never = @"[^\s\S]";
-    private const string WordClass = "[0-9A-Z_a-z]";
-
     private readonly StringBuilder _text = new();
-    private readonly bool _astral;
+    private readonly PatternAlphabet? _alphabet;
     private readonly Dictionary<CodePointSet, string> _sets = [];
 
-    private PatternEmitter(bool astral) => _astral = astral;
+    private PatternEmitter(PatternAlphabet? alphabet) => _alphabet = alphabet;
 
     /// <summary>Whether the pattern used what only a backtracking matcher knows: looks, boundaries, references.</summary>
     private bool NeedsBacktracking { get; set; }
 
     /// <summary>Writes a pattern.</summary>
     /// <param name="node">The pattern.</param>
-    /// <param name="astral">Whether texts with surrogate pairs will be matched; without them classes stay simple.</param>
+    /// <param name="alphabet">The letters that texts are rewritten over; null to match UTF-16 itself.</param>
     /// <param name="needsBacktracking">Whether only a backtracking matcher can run it.</param>
     /// <returns>Null when it would grow too long.</returns>
-    public static string? Emit(PatternNode node, bool astral, out bool needsBacktracking)
+    public static string? Emit(PatternNode node, PatternAlphabet? alphabet, out bool needsBacktracking)
     {
-        PatternEmitter emitter = new(astral);
+        PatternEmitter emitter = new(alphabet);
         emitter.Write(node);
         needsBacktracking = emitter.NeedsBacktracking;
         return emitter._text.Length > MaxLength ? null : emitter._text.ToString();
@@ -129,9 +127,10 @@ internal sealed class PatternEmitter
                 _text.Append(CultureInfo.InvariantCulture, $"(?(g{reference.Number})\\k<g{reference.Number}>)");
                 break;
             case PatternNode.WordBoundary boundary:
+                string word = SetText(CodePointSet.Word);
                 _text.Append(boundary.Negated
-                    ? $"(?:(?<={WordClass})(?={WordClass})|(?<!{WordClass})(?!{WordClass}))"
-                    : $"(?:(?<={WordClass})(?!{WordClass})|(?<!{WordClass})(?={WordClass}))");
+                    ? $"(?:(?<={word})(?={word})|(?<!{word})(?!{word}))"
+                    : $"(?:(?<={word})(?!{word})|(?<!{word})(?={word}))");
                 break;
             case PatternNode.Look look:
                 _text.Append("(?").Append(look.Behind ? "<" : string.Empty).Append(look.Negated ? '!' : '=');
@@ -167,14 +166,39 @@ internal sealed class PatternEmitter
     {
         if (!_sets.TryGetValue(set, out string? text))
         {
-            text = BuildSetText(set);
+            text = _alphabet is null ? Utf16Text(set) : LetterText(_alphabet.LettersOf(set));
             _sets.Add(set, text);
         }
 
         return text;
     }
 
-    private string BuildSetText(CodePointSet set)
+    private static string LetterText(SortedSet<char> letters)
+    {
+        if (letters.Count == 0)
+        {
+            return Never;
+        }
+
+        StringBuilder text = new("[");
+        int first = -1;
+        int last = -1;
+        foreach (char letter in letters)
+        {
+            if (letter != last + 1 || first < 0)
+            {
+                AppendBasic(text, first, last);
+                first = letter;
+            }
+
+            last = letter;
+        }
+
+        AppendRange(text, first, last);
+        return text.Append(']').ToString();
+    }
+
+    private static string Utf16Text(CodePointSet set)
     {
         StringBuilder basic = new("[");
         Dictionary<int, StringBuilder> byHigh = [];
@@ -184,7 +208,7 @@ internal sealed class PatternEmitter
             (int first, int last) = set.Range(i);
             AppendBasic(basic, first, Math.Min(last, 0xD7FF));
             AppendBasic(basic, Math.Max(first, 0xE000), Math.Min(last, 0xFFFF));
-            if (_astral && last > 0xFFFF)
+            if (last > 0xFFFF)
             {
                 SplitAstral(Math.Max(first, 0x10000), last, byHigh, fullHighs);
             }
@@ -253,7 +277,7 @@ internal sealed class PatternEmitter
 
     private static void AppendBasic(StringBuilder text, int first, int last)
     {
-        if (first <= last)
+        if (first >= 0 && first <= last)
         {
             AppendRange(text, first, last);
         }

@@ -20,6 +20,7 @@ internal sealed partial class PatternParser
             _at++;
             ReadCount(ref _at, out int number);
             _references.Add((number, start));
+            _hasReferences = true;
             return new PatternNode.Backreference(number);
         }
 
@@ -45,6 +46,7 @@ internal sealed partial class PatternParser
         {
             if (known == name)
             {
+                _hasReferences = true;
                 return new PatternNode.Backreference(group);
             }
         }

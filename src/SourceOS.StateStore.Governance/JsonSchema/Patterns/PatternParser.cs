@@ -19,14 +19,18 @@ internal sealed partial class PatternParser
     private int _at;
     private int _depth;
     private int _groups;
+    private bool _hasReferences;
     private string? _error;
     private int _errorAt;
 
     private PatternParser(string text) => _text = text;
 
     /// <summary>Parses a pattern.</summary>
-    /// <returns>Null with a message when it is not one.</returns>
-    public static PatternNode? Parse(string text, out string error)
+    /// <param name="text">The pattern.</param>
+    /// <param name="error">What is wrong with it.</param>
+    /// <param name="hasReferences">Whether it refers to its own groups.</param>
+    /// <returns>Null when it is not a pattern.</returns>
+    public static PatternNode? Parse(string text, out string error, out bool hasReferences)
     {
         PatternParser parser = new(text);
         PatternNode node = parser.ParseChoice();
@@ -36,6 +40,7 @@ internal sealed partial class PatternParser
         }
 
         parser.CheckReferences();
+        hasReferences = parser._hasReferences;
         error = parser._error is null
             ? string.Empty
             : string.Create(CultureInfo.InvariantCulture, $"{parser._error} at offset {parser._errorAt}");
