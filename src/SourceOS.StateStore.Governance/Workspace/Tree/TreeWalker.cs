@@ -103,10 +103,24 @@ internal sealed class TreeWalker(TreeCalls calls, WalkOptions options, IWalkSink
         }
 
         bool isOpaque = kind == EntryKind.Folder && !options.IncludeVersionControl && name.SequenceEqual(".git\0"u8);
-        Add(level, name, kind, isOpaque);
-        if (kind == EntryKind.Folder && !isOpaque)
+        if (kind != EntryKind.Folder || isOpaque)
         {
-            Descend(level, name, path);
+            Add(level, name, kind, isOpaque);
+            return;
+        }
+
+        DirectoryHandle? folder = Open(level, name, path, out TreeStatus status, out bool isExcluded);
+        if (isExcluded)
+        {
+            sink.Ignore();
+            return;
+        }
+
+        // A folder that cannot be entered is still there, so it goes on like any other name.
+        Add(level, name, kind, isOpaque: false);
+        if (folder is not null)
+        {
+            Enter(folder, level.Rules, status);
         }
     }
 
@@ -145,39 +159,39 @@ internal sealed class TreeWalker(TreeCalls calls, WalkOptions options, IWalkSink
         return reason is null;
     }
 
-    private void Descend(Level level, ReadOnlySpan<byte> name, ReadOnlySpan<byte> path)
+    // Null when the folder is not entered; unless it is excluded, the reason is reported here.
+    private DirectoryHandle? Open(Level level, ReadOnlySpan<byte> name, ReadOnlySpan<byte> path, out TreeStatus status, out bool isExcluded)
     {
+        status = default;
+        isExcluded = false;
         if (_levels.Count > options.MaxDepth)
         {
             sink.Skip(path, SkipReason.TooDeep, hidesContent: true);
-            return;
+            return null;
         }
 
         int fd = calls.OpenFolder(level.Handle.Fd, name);
         if (fd < 0)
         {
             sink.Skip(path, TreeErrno.Reason(fd), hidesContent: !TreeErrno.IsVanished(fd));
-            return;
+            return null;
         }
 
-        DirectoryHandle handle = new(calls, fd, path.ToArray());
-        int result = calls.StatOpen(fd, out TreeStatus status);
+        int result = calls.StatOpen(fd, out status);
+        isExcluded = result == 0 && options.Excluded == (status.Device, status.Inode);
         string? reason = result < 0 ? TreeErrno.Reason(result) : FolderReason(status);
-        if (reason is not null)
+        if (reason is null && !isExcluded)
         {
-            handle.Release();
-            sink.Skip(path, reason, hidesContent: true);
-            return;
+            return new DirectoryHandle(calls, fd, path.ToArray());
         }
 
-        if (options.Excluded is { } excluded && excluded == (status.Device, status.Inode))
+        calls.Close(fd);
+        if (!isExcluded)
         {
-            handle.Release();
-            sink.Ignore();
-            return;
+            sink.Skip(path, reason!, hidesContent: true);
         }
 
-        Enter(handle, level.Rules, status);
+        return null;
     }
 
     private string? FolderReason(in TreeStatus status)
