@@ -98,11 +98,4 @@ internal abstract class SnapshotSource(StoreLayout layout, Superblock superblock
 internal static class StoreIds
 {
     internal static Guid ToGuid(StoreId id) => new(id.Bytes, bigEndian: true);
-
-    internal static StoreId FromGuid(Guid guid)
-    {
-        Span<byte> bytes = stackalloc byte[StoreId.LengthBytes];
-        _ = guid.TryWriteBytes(bytes, bigEndian: true, out _);
-        return new StoreId(bytes);
-    }
 }

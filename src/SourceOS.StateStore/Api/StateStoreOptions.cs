@@ -73,6 +73,15 @@ public sealed class StateStoreOptions
         Require(ProveStateUpToBytes >= 0, nameof(ProveStateUpToBytes), ProveStateUpToBytes, "0 or more");
     }
 
+    /// <summary>A copy that proves the whole state whatever its size, and rebuilds it if need be.</summary>
+    internal StateStoreOptions ForRepair()
+    {
+        StateStoreOptions copy = (StateStoreOptions)MemberwiseClone();
+        copy.ProveStateUpToBytes = long.MaxValue;
+        copy.RebuildStateAtOpen = true;
+        return copy;
+    }
+
     private static void Require(bool condition, string name, object value, string range)
     {
         if (!condition)

@@ -84,13 +84,7 @@ internal sealed class WriterLock : IDisposable
             LockNote note = ReadNote(file);
             if (!file.TryLock(FileLockKind.Exclusive))
             {
-                string holder = note.ProcessId == 0 ? "another process" : string.Create(CultureInfo.InvariantCulture, $"process {note.ProcessId}");
-                throw new StateStoreException(
-                    StateStoreErrorCode.Locked,
-                    $"The store is open for writing by {holder}.",
-                    path,
-                    "Close it there, or open the store for reading.",
-                    isRetryable: true);
+                ThrowLocked(note, path);
             }
 
             // The note is read again under the lock: the holder may have changed between the read and the lock.
@@ -105,6 +99,23 @@ internal sealed class WriterLock : IDisposable
         }
     }
 
+    /// <summary>Fails when a writer has the store open; takes and changes nothing.</summary>
+    internal static void ThrowIfHeld(FileOps ops, string path)
+    {
+        if (StoreFile.TryOpen(ops, path, OpenOptions.Read | OpenOptions.NoFollow, out StoreFile? file) < 0 || file is null)
+        {
+            return;
+        }
+
+        using (file)
+        {
+            if (!file.TryLock(FileLockKind.Shared))
+            {
+                ThrowLocked(ReadNote(file), path);
+            }
+        }
+    }
+
     /// <summary>The current kernel boot, or empty where the kernel does not tell.</summary>
     internal static string CurrentBootId()
     {
@@ -114,6 +125,18 @@ internal sealed class WriterLock : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _file.Dispose();
+
+    [System.Diagnostics.CodeAnalysis.DoesNotReturn]
+    private static void ThrowLocked(LockNote note, string path)
+    {
+        string holder = note.ProcessId == 0 ? "another process" : string.Create(CultureInfo.InvariantCulture, $"process {note.ProcessId}");
+        throw new StateStoreException(
+            StateStoreErrorCode.Locked,
+            $"The store is open for writing by {holder}.",
+            path,
+            "Close it there, or open the store for reading.",
+            isRetryable: true);
+    }
 
     private static LockNote ReadNote(StoreFile file)
     {

@@ -22,7 +22,8 @@ internal sealed record LogRecoveryResult(
     RecoveryDecision Decision, LogTip Tip, SlotSet Slots, StateInspection State, LogScan Scan, ulong LastEpoch, long EndOfSegments, long DurableAddress, bool IsHealed);
 
 /// <summary>Recovery's reading part.</summary>
-internal sealed class LogRecovery(StoreLayout layout, Superblock superblock, StoreFiles files, BlockHealer healer)
+/// <remarks>Without a healer nothing is ever written: the outcome is what a writer would meet before it heals.</remarks>
+internal sealed class LogRecovery(StoreLayout layout, Superblock superblock, StoreFiles files, BlockHealer? healer)
 {
     private readonly LogGeometry _geometry = new(superblock.PageBits, superblock.SegmentBits);
 
@@ -30,7 +31,7 @@ internal sealed class LogRecovery(StoreLayout layout, Superblock superblock, Sto
     internal LogRecoveryResult Run(StateInspection state)
     {
         LogRecoveryResult result = Decide(state, isHealed: false);
-        if (!result.Decision.MayWrite && result.Decision.Case != RecoveryCase.ForkedLog && healer.TryHeal(result.Slots, result.Scan.End.Address))
+        if (!result.Decision.MayWrite && result.Decision.Case != RecoveryCase.ForkedLog && healer is not null && healer.TryHeal(result.Slots, result.Scan.End.Address))
         {
             LogRecoveryResult healed = Decide(state, isHealed: true);
             return healed.Decision.MayWrite
