@@ -53,7 +53,7 @@ public sealed class ReadSnapshot : IDisposable
             return false;
         }
 
-        record = RecordReading.ToView(kind, utf8Id, envelope);
+        record = RecordReading.ToView(kind, utf8Id, envelope, this);
         return true;
     }
 
@@ -180,9 +180,11 @@ public sealed class ReadSnapshot : IDisposable
         }
     }
 
+    internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_pin is null, this);
+
     internal void ThrowIfUnusable()
     {
-        ObjectDisposedException.ThrowIf(_pin is null, this);
+        ThrowIfDisposed();
         if (Environment.TickCount64 - _openedAt > _source.MaxAgeMs)
         {
             throw new StateStoreException(

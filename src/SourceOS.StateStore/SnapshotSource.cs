@@ -1,5 +1,6 @@
 // Why this file exists: what snapshots need from the store they came from, the same for the writer and for readers in other processes.
-// Invariants: a snapshot outlives neither the map nor the environment under it: closing waits for open snapshots or refuses.
+// Invariants: the map under a snapshot outlives it: what snapshots read from is given back when the store is closed and the last snapshot
+// is disposed, whichever comes last.
 
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Readers.Log;
@@ -10,7 +11,9 @@ namespace SourceOS.StateStore;
 /// <summary>Opens snapshots and what they read from.</summary>
 internal abstract class SnapshotSource(StoreLayout layout, Superblock superblock, StateStoreOptions options, StoreFiles files)
 {
+    private readonly Lock _holdersGate = new();
     private long _openSnapshots;
+    private bool _isReleased;
 
     internal StoreLayout Layout { get; } = layout;
 
@@ -78,19 +81,54 @@ internal abstract class SnapshotSource(StoreLayout layout, Superblock superblock
         };
     }
 
+    /// <summary>Says that the store is closed; what snapshots read from goes with the last of them.</summary>
+    private protected void Release()
+    {
+        lock (_holdersGate)
+        {
+            _isReleased = true;
+            if (_openSnapshots == 0)
+            {
+                GiveBack();
+            }
+        }
+    }
+
+    /// <summary>Gives back what snapshots read from. Called once, when nothing reads any more.</summary>
+    private protected abstract void GiveBack();
+
+    /// <summary>Opens a snapshot over a pin; the pin is the snapshot's from here on.</summary>
     private protected ReadSnapshot Track(IDisposable pin, StateView view)
     {
-        Interlocked.Increment(ref _openSnapshots);
+        lock (_holdersGate)
+        {
+            if (_isReleased)
+            {
+                pin.Dispose();
+                throw new StateStoreException(StateStoreErrorCode.Closed, "The store is closed.", Layout.StorePath, "Open it again.");
+            }
+
+            _openSnapshots++;
+        }
+
         return new ReadSnapshot(this, new TrackedPin(this, pin), view);
+    }
+
+    private void Untrack(IDisposable pin)
+    {
+        pin.Dispose();
+        lock (_holdersGate)
+        {
+            if (--_openSnapshots == 0 && _isReleased)
+            {
+                GiveBack();
+            }
+        }
     }
 
     private sealed class TrackedPin(SnapshotSource source, IDisposable pin) : IDisposable
     {
-        public void Dispose()
-        {
-            pin.Dispose();
-            Interlocked.Decrement(ref source._openSnapshots);
-        }
+        public void Dispose() => source.Untrack(pin);
     }
 }
 

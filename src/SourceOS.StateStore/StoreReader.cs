@@ -67,9 +67,11 @@ internal sealed class StoreReader : SnapshotSource, IDisposable
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
-            _generation.Dispose();
+            Release();
         }
     }
+
+    private protected override void GiveBack() => _generation.Dispose();
 
     private ReadSnapshot OpenPinned(LmdbEnvironment environment)
     {

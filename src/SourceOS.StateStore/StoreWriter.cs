@@ -109,11 +109,14 @@ internal sealed class StoreWriter : SnapshotSource, IDisposable
         {
             _loop.Dispose();
             _log.Dispose();
-            _state.Dispose();
+            _state.CloseEnvironment();
+            Release();
             _metrics.Dispose();
             _lock.Dispose();
         }
     }
+
+    private protected override void GiveBack() => _state.Dispose();
 
     private void CloseCleanly()
     {

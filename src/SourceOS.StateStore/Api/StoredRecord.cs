@@ -5,19 +5,24 @@ using SourceOS.StateStore.Format;
 
 namespace SourceOS.StateStore;
 
-/// <summary>A record read in place. Valid only while the snapshot (or gate call) it came from is; reading it later is undefined.</summary>
+/// <summary>A record read in place. Valid only while the snapshot (or gate call) it came from is; its body refuses to be read later, and spans taken from it before must not be used.</summary>
 public readonly ref struct RecordView
 {
-    internal RecordView(RecordKind kind, ReadOnlySpan<byte> id, RecordEnvelope envelope, RecordBodyView body)
+    private readonly ReadSnapshot? _owner;
+    private readonly ReadOnlySpan<byte> _bodyBytes;
+    private readonly RecordBodyView _body;
+
+    internal RecordView(RecordKind kind, ReadOnlySpan<byte> id, RecordEnvelope envelope, RecordBodyView body, ReadSnapshot? owner)
     {
+        _owner = owner;
         Kind = kind;
         Id = id;
         Sequence = envelope.Sequence;
         Surrogate = envelope.Surrogate;
         IsTombstone = envelope.IsTombstone;
         IsBootCritical = envelope.IsBootCritical;
-        BodyBytes = envelope.Body;
-        Body = body;
+        _bodyBytes = envelope.Body;
+        _body = body;
     }
 
     /// <summary>The record's kind.</summary>
@@ -39,10 +44,26 @@ public readonly ref struct RecordView
     public bool IsBootCritical { get; }
 
     /// <summary>The encoded body.</summary>
-    public ReadOnlySpan<byte> BodyBytes { get; }
+    /// <exception cref="ObjectDisposedException">The snapshot it came from was disposed.</exception>
+    public ReadOnlySpan<byte> BodyBytes
+    {
+        get
+        {
+            _owner?.ThrowIfDisposed();
+            return _bodyBytes;
+        }
+    }
 
     /// <summary>The body's fields.</summary>
-    public RecordBodyView Body { get; }
+    /// <exception cref="ObjectDisposedException">The snapshot it came from was disposed.</exception>
+    public RecordBodyView Body
+    {
+        get
+        {
+            _owner?.ThrowIfDisposed();
+            return _body;
+        }
+    }
 
     /// <summary>Copies the record so that it can outlive its snapshot.</summary>
     /// <returns>The copy.</returns>

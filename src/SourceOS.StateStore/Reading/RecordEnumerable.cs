@@ -126,7 +126,7 @@ public readonly struct RecordEnumerable : IEquatable<RecordEnumerable>
 
                 if (_includeTombstones || !envelope.IsTombstone)
                 {
-                    Current = RecordReading.ToView(_kind, _cursor.Key[1..], envelope);
+                    Current = RecordReading.ToView(_kind, _cursor.Key[1..], envelope, _snapshot);
                     return true;
                 }
             }
@@ -166,7 +166,7 @@ public readonly struct RecordEnumerable : IEquatable<RecordEnumerable>
                 return false;
             }
 
-            RecordView record = RecordReading.ToView((RecordKind)recordKey[0], recordKey[1..], envelope);
+            RecordView record = RecordReading.ToView((RecordKind)recordKey[0], recordKey[1..], envelope, _snapshot);
             _keys!.Derive(record.Body, record.IsTombstone, record.Surrogate);
             if (!_keys.Contains(indexKey))
             {

@@ -11,7 +11,7 @@ namespace SourceOS.StateStore;
 /// <summary>Verified bytes to views.</summary>
 internal static class RecordReading
 {
-    internal static RecordView ToView(RecordKind kind, ReadOnlySpan<byte> id, RecordEnvelope envelope)
+    internal static RecordView ToView(RecordKind kind, ReadOnlySpan<byte> id, RecordEnvelope envelope, ReadSnapshot? owner = null)
     {
         if (!RecordBodyView.TryRead(envelope.Body, out RecordBodyView body, out FormatFault fault))
         {
@@ -19,7 +19,7 @@ internal static class RecordReading
             State.StateFaults.ThrowEntry(StateTable.Records, key[..Tables.RecordKey((byte)kind, id, key)], fault.ToString());
         }
 
-        return new RecordView(kind, id, envelope, body);
+        return new RecordView(kind, id, envelope, body, owner);
     }
 }
 

@@ -152,7 +152,10 @@ internal sealed class StateEnvironment : IDisposable
     /// <summary>Frees reader slots of processes that died.</summary>
     internal int ReaderCheck() => _environment.ReaderCheck();
 
-    /// <inheritdoc/>
+    /// <summary>Closes liblmdb's side; snapshots that are open keep their pages and the map until <see cref="Dispose"/>.</summary>
+    internal void CloseEnvironment() => _environment.Dispose();
+
+    /// <summary>Closes everything. Nothing may read from it any more.</summary>
     public void Dispose()
     {
         _environment.Dispose();
