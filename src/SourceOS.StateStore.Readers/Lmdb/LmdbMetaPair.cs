@@ -141,11 +141,39 @@ public readonly struct LmdbMetaPair
 
         // The copy of the slot must come before the look at the other one.
         Thread.MemoryBarrier();
-        ulong other = transactionId & 1 ^ 1;
+        ulong other = (transactionId & 1) ^ 1;
         long at = ((long)other * meta.PageSizeBytes) + LmdbLayout.MetaTransaction;
         return at + 8 <= file.Length && System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(file[(int)at..]) <= transactionId
             ? default
             : new LmdbFault(LmdbFaultCode.MetaMissing, other, LmdbLayout.MetaTransaction);
+    }
+
+    /// <summary>As <see cref="ParsePinned"/>, by positional reads.</summary>
+    /// <param name="file">The data file, open for reading.</param>
+    /// <param name="transactionId">The transaction number of the pin.</param>
+    /// <param name="meta">Its meta; meaningful only when the answer is no fault.</param>
+    /// <returns>A fault when the file cannot be read, or the meta is unusable or may be in the middle of being replaced.</returns>
+    public static LmdbFault ReadPinned(SafeFileHandle file, ulong transactionId, out LmdbMeta meta)
+    {
+        meta = default;
+        if (!TryRead(file, out LmdbMetaPair pair))
+        {
+            return new LmdbFault(LmdbFaultCode.InputOutput, 0, 0);
+        }
+
+        LmdbFault fault = pair.TryTransaction(transactionId, out meta);
+        if (fault.IsFault)
+        {
+            return fault;
+        }
+
+        // One read gives no order between the two slots, so the other is looked at in a second one.
+        Span<byte> later = stackalloc byte[8];
+        ulong other = (transactionId & 1) ^ 1;
+        int have = PositionalRead.Fill(file, later, ((long)other * meta.PageSizeBytes) + LmdbLayout.MetaTransaction);
+        return have == later.Length && System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(later) <= transactionId
+            ? default
+            : new LmdbFault(have < 0 ? LmdbFaultCode.InputOutput : LmdbFaultCode.MetaMissing, other, LmdbLayout.MetaTransaction);
     }
 
     /// <summary>Finds the newest snapshot.</summary>

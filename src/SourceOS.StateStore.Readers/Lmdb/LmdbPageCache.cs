@@ -7,7 +7,8 @@ using Microsoft.Win32.SafeHandles;
 namespace SourceOS.StateStore.Readers.Lmdb;
 
 /// <summary>
-/// A bounded cache of pages read by position. Not safe for several threads at once. It does not own the file handle.
+/// A bounded cache of pages read by position. It belongs to one snapshot: call <see cref="Refresh"/> before reading another, because
+/// writers use pages again. Not safe for several threads at once. It does not own the file handle.
 /// Bytes that it handed out may be overwritten by its next read but one.
 /// </summary>
 public sealed class LmdbPageCache : IDisposable

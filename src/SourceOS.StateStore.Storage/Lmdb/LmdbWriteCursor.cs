@@ -24,6 +24,7 @@ public sealed unsafe class LmdbWriteCursor : IDisposable
     {
         ObjectDisposedException.ThrowIf(_cursor == 0, this);
         _transaction.ThrowIfUnusable();
+        LmdbWriteTransaction.ThrowIfNoKey(key);
         fixed (byte* keyBytes = key)
         fixed (byte* valueBytes = value)
         {

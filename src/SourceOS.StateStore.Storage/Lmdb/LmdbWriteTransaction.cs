@@ -2,6 +2,7 @@
 // once, by commit or abort; after an operation fails inside it, it can only be aborted; a failed commit closes the environment for writing.
 
 using System.Diagnostics.CodeAnalysis;
+using SourceOS.StateStore.Readers.Lmdb;
 
 namespace SourceOS.StateStore.Storage.Lmdb;
 
@@ -66,6 +67,12 @@ public sealed unsafe class LmdbWriteTransaction : IDisposable
     public bool TryGet(LmdbDatabase database, ReadOnlySpan<byte> key, out ReadOnlySpan<byte> value)
     {
         ThrowIfUnusable();
+        if (key.IsEmpty)
+        {
+            value = default;
+            return false;
+        }
+
         fixed (byte* keyBytes = key)
         {
             MdbValue nativeKey = new() { Size = (nuint)key.Length, Data = keyBytes };
@@ -87,10 +94,12 @@ public sealed unsafe class LmdbWriteTransaction : IDisposable
     /// <param name="key">The key, 1 to 511 bytes.</param>
     /// <param name="value">The value.</param>
     /// <param name="append">Promises that the key is above all others: faster and denser; a broken promise is an error.</param>
+    /// <exception cref="ArgumentException">The key is empty or too long.</exception>
     /// <exception cref="StateStoreException">The disk or the map is full, the key is not above the others, or liblmdb refuses.</exception>
     public void Put(LmdbDatabase database, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, bool append = false)
     {
         ThrowIfUnusable();
+        ThrowIfNoKey(key);
         fixed (byte* keyBytes = key)
         fixed (byte* valueBytes = value)
         {
@@ -111,6 +120,7 @@ public sealed unsafe class LmdbWriteTransaction : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(lengthBytes);
         ThrowIfUnusable();
+        ThrowIfNoKey(key);
         fixed (byte* keyBytes = key)
         {
             MdbValue nativeKey = new() { Size = (nuint)key.Length, Data = keyBytes };
@@ -129,6 +139,11 @@ public sealed unsafe class LmdbWriteTransaction : IDisposable
     public bool Delete(LmdbDatabase database, ReadOnlySpan<byte> key)
     {
         ThrowIfUnusable();
+        if (key.IsEmpty)
+        {
+            return false;
+        }
+
         fixed (byte* keyBytes = key)
         {
             MdbValue nativeKey = new() { Size = (nuint)key.Length, Data = keyBytes };
@@ -227,6 +242,15 @@ public sealed unsafe class LmdbWriteTransaction : IDisposable
         ThrowIfOtherThread();
     }
 
+    /// <summary>Throws for a key that LMDB cannot store.</summary>
+    internal static void ThrowIfNoKey(ReadOnlySpan<byte> key)
+    {
+        if (key.Length is 0 or > LmdbLayout.MaxKeyBytes)
+        {
+            ThrowKeyLength(key.Length, nameof(key));
+        }
+    }
+
     /// <summary>Checks a code and remembers that the transaction is lost when it is bad.</summary>
     internal void CheckFatal(int code, string operation)
     {
@@ -247,13 +271,17 @@ public sealed unsafe class LmdbWriteTransaction : IDisposable
     }
 
     [DoesNotReturn]
+    private static void ThrowKeyLength(int length, string parameter) =>
+        throw new ArgumentException($"A key has 1 to {LmdbLayout.MaxKeyBytes} bytes, not {length}.", parameter);
+
+    [DoesNotReturn]
     private static void ThrowTooLong() =>
         throw new StateStoreException(StateStoreErrorCode.StateDamaged, "A value in the state is longer than any that the store writes.");
 
     [DoesNotReturn]
     private void Fail(int code, string operation)
     {
-        // liblmdb may have left the transaction half changed; a bad key size is its only harmless refusal, and misuse all the same.
+        // liblmdb may have left the transaction half changed.
         _hasFailed = true;
         LmdbErrors.Throw(code, operation, _environment.DirectoryPath);
     }

@@ -102,6 +102,30 @@ public sealed class LmdbMetaTests
 
         // The one before is whole here too, but a writer may have begun to replace it.
         Assert.Equal(LmdbFaultCode.MetaMissing, LmdbMetaPair.ParsePinned(file, newest - 1, out _).Code);
+        using Testing.TemporaryDirectory directory = new();
+        File.WriteAllBytes(directory.PathOf("data.mdb"), file);
+        using Microsoft.Win32.SafeHandles.SafeFileHandle handle = File.OpenHandle(directory.PathOf("data.mdb"));
+        Assert.False(LmdbMetaPair.ReadPinned(handle, newest, out meta).IsFault);
+        Assert.Equal(newest, meta.TransactionId);
+        Assert.Equal(LmdbFaultCode.MetaMissing, LmdbMetaPair.ReadPinned(handle, newest - 1, out _).Code);
+    }
+
+    [Fact]
+    public void A_map_shows_no_more_of_a_snapshot_than_the_file_has()
+    {
+        using Testing.TemporaryDirectory directory = new();
+        byte[] file = SampleBytes(out _);
+        File.WriteAllBytes(directory.PathOf("data.mdb"), file.AsSpan(0, (9 * PageSize) + 100));
+        using MappedFile map = MappedFile.Open(directory.PathOf("data.mdb"), 1L << 33);
+        Assert.False(map.ReadMetas().TryNewest(out LmdbMeta meta).IsFault);
+        Assert.True(meta.LastPage > 9);
+        MappedPages pages = map.Snapshot(in meta);
+        Assert.Equal(9UL, pages.PageCount);
+        Assert.Equal(LmdbFaultCode.None, pages.Read(8, 1, out _));
+        Assert.Equal(LmdbFaultCode.PageBeyondFile, pages.Read(9, 1, out _));
+        Assert.Equal(LmdbFaultCode.PageBeyondFile, pages.Read(8, 2, out _));
+        Assert.Equal(LmdbFaultCode.PageBeyondFile, pages.Read(8, ulong.MaxValue, out _));
+        Assert.Equal(LmdbFaultCode.PageBeyondFile, pages.Read(ulong.MaxValue, 1, out _));
     }
 
     [Fact]

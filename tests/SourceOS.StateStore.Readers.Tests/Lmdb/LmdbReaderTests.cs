@@ -180,6 +180,9 @@ public sealed class LmdbReaderTests
         using CancellationTokenSource cancelled = new();
         cancelled.Cancel();
         Assert.Throws<OperationCanceledException>(() => LmdbWalker.Walk(() => pages, meta, options, null, cancelled.Token));
+        using CancellationTokenSource later = new();
+        LmdbWalkOptions cancelling = options with { Workers = 3, Visitor = new Canceller(later) };
+        Assert.ThrowsAny<OperationCanceledException>(() => LmdbWalker.Walk(() => pages, meta, cancelling, null, later.Token));
     }
 
     private static int ReadAll(MappedFile map, LmdbMeta meta, CheckedPages checkedPages, byte[][] keys)
@@ -202,6 +205,11 @@ public sealed class LmdbReaderTests
         }
 
         return found;
+    }
+
+    private sealed class Canceller(CancellationTokenSource source) : ILmdbVisitor
+    {
+        public void Visit(string database, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, ulong page) => source.Cancel();
     }
 
     private sealed class Counter : ILmdbVisitor

@@ -93,6 +93,23 @@ public sealed partial class LmdbEnvironmentTests : IDisposable
     }
 
     [Fact]
+    public void A_key_that_cannot_be_stored_is_misuse_and_costs_the_transaction_nothing()
+    {
+        using LmdbEnvironment environment = LmdbEnvironment.Open(_directory.Path, Small);
+        using LmdbWriteTransaction transaction = environment.BeginWrite();
+        LmdbDatabase database = transaction.OpenDatabase("d", create: true);
+        Assert.Throws<ArgumentException>(() => transaction.Put(database, [], "v"u8));
+        Assert.Throws<ArgumentException>(() => transaction.Put(database, new byte[512], "v"u8));
+        Assert.Throws<ArgumentException>(() => transaction.Reserve(database, new byte[512], 1).Clear());
+        Assert.False(transaction.TryGet(database, [], out _));
+        Assert.False(transaction.TryGet(database, new byte[600], out _));
+        Assert.False(transaction.Delete(database, []));
+        Assert.False(transaction.Delete(database, new byte[600]));
+        transaction.Put(database, new byte[511], "v"u8);
+        transaction.Commit();
+    }
+
+    [Fact]
     public void A_cursor_that_outlives_its_transaction_is_harmless()
     {
         using LmdbEnvironment environment = LmdbEnvironment.Open(_directory.Path, Small);
