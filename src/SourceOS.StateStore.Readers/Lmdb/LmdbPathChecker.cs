@@ -1,7 +1,7 @@
 // Why this file exists: liblmdb follows page numbers and offsets without checking them, so a damaged page kills the process. Before it may
 // touch a key, every page that it can touch for that key is checked here, in the snapshot that the write transaction started from.
 // Invariants: what liblmdb wrote itself since the file was opened needs no check; a delete can make liblmdb read neighbours, and, after
-// merges in the same transaction, neighbours of neighbours: a page at distance r is within reach only after r deletes nearer than r.
+// merges in the same transaction, neighbours of neighbours, but not further than deletes below them allow.
 
 using System.Runtime.CompilerServices;
 
@@ -216,8 +216,12 @@ public sealed class LmdbPathChecker<TPages>
         return code == LmdbFaultCode.None ? default : new LmdbFault(code, page, LmdbLayout.PageHeaderBytes + (2 * index));
     }
 
-    // Merging the page with a neighbour takes at least one delete below the pages merged so far. So a page at distance r is read only
-    // when r deletes happened below pages nearer than r.
+    // Merging the page with a neighbour takes at least one delete below the pages merged so far, so d deletes merge at most d + 1 pages and
+    // read at most d beyond one of them. A delete that merged the last two children of a branch goes on in the level above and may move
+    // another child into it, whose lowest key it then reads: one page further, except the first time, when that is the first page below the
+    // branch's neighbour, which is checked with that neighbour.
+    private static long Reach(long deletes) => deletes > 1 ? deletes + 1 : deletes;
+
     private LmdbFault CheckNeighbours(in Path path, int level, int depth)
     {
         Path left = path;
@@ -225,7 +229,7 @@ public sealed class LmdbPathChecker<TPages>
         bool hasLeft = true;
         bool hasRight = true;
         long deletes = _deletesBelow[path[level].Page];
-        for (long distance = 1; deletes >= distance && (hasLeft || hasRight); distance++)
+        for (long distance = 1; distance <= Reach(deletes) && (hasLeft || hasRight); distance++)
         {
             if (hasLeft)
             {

@@ -44,6 +44,13 @@ public sealed class LmdbPathCheckerLaws
         Assert.True(destroyed > 1000, $"Only {destroyed} pages were destroyed, so the law proved little.");
     }
 
+    [Fact]
+    public void Nor_when_one_delete_merges_on_two_levels()
+    {
+        // Found by drawing: two deletes, of which the second merges leaves and then makes their parent take a third child from its neighbour.
+        Run(655756671, 926, 480, 2500, 3);
+    }
+
     private static int Run(int seed, int keys, int keyLength, int valueLength, int style)
     {
         using LmdbSample sample = new("records", "other");
