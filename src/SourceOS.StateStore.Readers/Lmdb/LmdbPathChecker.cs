@@ -37,14 +37,18 @@ public sealed class LmdbPathChecker<TPages>
         _deletesBelow.Clear();
     }
 
-    /// <summary>Checks what liblmdb reads to get or to put a key: the path to its leaf and the overflow run of a value that is there.</summary>
+    /// <summary>
+    /// Checks what liblmdb reads to get or to put a key: the path to its leaf, the overflow run of a value that is there, and the leaf before
+    /// when the key may belong there after deletes of this transaction.
+    /// </summary>
     /// <param name="database">The database's record in the snapshot.</param>
     /// <param name="key">The key.</param>
     /// <returns>What is wrong, if anything: liblmdb must then not touch the key.</returns>
     public LmdbFault CheckPut(in LmdbDatabaseRecord database, ReadOnlySpan<byte> key)
     {
         Path path = default;
-        return database.IsEmpty ? default : CheckPath(in database, key, ref path);
+        Path before = default;
+        return database.IsEmpty ? default : CheckPath(in database, key, ref path, ref before, out _);
     }
 
     /// <summary>Checks what liblmdb reads to append: the path to the last leaf.</summary>
@@ -77,19 +81,14 @@ public sealed class LmdbPathChecker<TPages>
         }
 
         Path path = default;
-        LmdbFault fault = CheckPath(in database, key, ref path);
-        for (int level = 1; level < database.Depth && !fault.IsFault; level++)
+        Path before = default;
+        LmdbFault fault = CheckPath(in database, key, ref path, ref before, out bool mayBeBefore);
+        if (!fault.IsFault)
         {
-            ulong page = path[level].Page;
-            _deletesBelow[page] = _deletesBelow.GetValueOrDefault(page) + 1;
-            fault = CheckLowest(path, level, database.Depth);
-            if (!fault.IsFault)
-            {
-                fault = CheckNeighbours(in path, level, database.Depth);
-            }
+            fault = CountDelete(in path, database.Depth);
         }
 
-        return fault;
+        return fault.IsFault || !mayBeBefore ? fault : CountDelete(in before, database.Depth);
     }
 
     /// <summary>Checks the whole free-page database, which every commit changes: structure, order, page numbers, no page twice.</summary>
@@ -170,8 +169,29 @@ public sealed class LmdbPathChecker<TPages>
         return status == LmdbReadStatus.Fault ? cursor.Fault : default;
     }
 
-    private LmdbFault CheckPath(in LmdbDatabaseRecord database, ReadOnlySpan<byte> key, ref Path path)
+    // Notes a delete below each page of a path and checks what is in reach of it then.
+    private LmdbFault CountDelete(in Path path, int depth)
     {
+        LmdbFault fault = default;
+        for (int level = 1; level < depth && !fault.IsFault; level++)
+        {
+            ulong page = path[level].Page;
+            _deletesBelow[page] = _deletesBelow.GetValueOrDefault(page) + 1;
+            fault = CheckLowest(path, level, depth);
+            if (!fault.IsFault)
+            {
+                fault = CheckNeighbours(in path, level, depth);
+            }
+        }
+
+        return fault;
+    }
+
+    // A branch that is moved or merged is found by its lowest remaining key from then on. A key below that, which would have stood first in its
+    // leaf, belongs to the leaf before it then, so the path to that one is checked too.
+    private LmdbFault CheckPath(in LmdbDatabaseRecord database, ReadOnlySpan<byte> key, ref Path path, ref Path before, out bool mayBeBefore)
+    {
+        mayBeBefore = false;
         LmdbFault fault = CheckRecord(in database);
         if (fault.IsFault)
         {
@@ -198,12 +218,23 @@ public sealed class LmdbPathChecker<TPages>
 
         path[database.Depth - 1] = new Step(page, 0);
         fault = _reader.OpenLeaf(page, out LmdbPageView leaf);
-        return fault.IsFault ? fault : CheckValue(leaf, page, key);
+        if (!fault.IsFault)
+        {
+            fault = CheckValue(leaf, page, key, out bool wouldBeFirst);
+            if (!fault.IsFault && (wouldBeFirst || _deletesBelow.ContainsKey(page)))
+            {
+                before = path;
+                fault = MoveSideways(ref before, database.Depth - 1, database.Depth, -1, out mayBeBefore);
+            }
+        }
+
+        return fault;
     }
 
-    private LmdbFault CheckValue(LmdbPageView leaf, ulong page, ReadOnlySpan<byte> key)
+    private LmdbFault CheckValue(LmdbPageView leaf, ulong page, ReadOnlySpan<byte> key, out bool wouldBeFirst)
     {
         LmdbFaultCode code = leaf.Search(key, 0, out int index, out bool isExact);
+        wouldBeFirst = index == 0 && !isExact;
         if (code == LmdbFaultCode.None && isExact)
         {
             code = leaf.TryLeafNode(index, out LmdbLeafNode node);
