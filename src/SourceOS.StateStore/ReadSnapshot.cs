@@ -2,6 +2,7 @@
 // hands out was verified; it gives its pin back exactly once; past its bounded age it refuses further reads, so that a forgotten snapshot
 // does not make the state grow for ever.
 
+using System.Runtime.CompilerServices;
 using System.Text;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.State;
@@ -36,6 +37,7 @@ public sealed class ReadSnapshot : IDisposable
     /// <param name="record">The record, valid until the snapshot is disposed.</param>
     /// <returns>Whether it exists; a tombstone exists.</returns>
     /// <exception cref="StateStoreException">StateDamaged when what stands there does not verify; SnapshotExpired past its age.</exception>
+    [SkipLocalsInit]
     public bool TryGet(RecordKind kind, ReadOnlySpan<byte> utf8Id, out RecordView record)
     {
         ThrowIfUnusable();

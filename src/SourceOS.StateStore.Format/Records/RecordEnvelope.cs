@@ -2,6 +2,7 @@
 // envelope and body to table and key, so a record under another key does not verify.
 
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 
 namespace SourceOS.StateStore.Format;
 
@@ -133,6 +134,7 @@ public readonly ref struct RecordEnvelope
             : FormatFault.None;
     }
 
+    [SkipLocalsInit]
     private static UInt128 Hash(scoped ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
     {
         Span<byte> identity = stackalloc byte[1 + Tables.MaxKeyLengthBytes + HashAt];

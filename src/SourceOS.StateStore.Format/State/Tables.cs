@@ -2,6 +2,7 @@
 // Invariants: table ids never change meaning; a key or value built here is exactly what the page says.
 
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 
 namespace SourceOS.StateStore.Format;
 
@@ -111,6 +112,7 @@ public static class Tables
     /// <param name="table">The table.</param>
     /// <param name="key">The entry's key, at most 511 bytes.</param>
     /// <returns>The hash that seeds the entry's checks and chooses its digest bucket.</returns>
+    [SkipLocalsInit]
     public static ulong Identity(StateTable table, ReadOnlySpan<byte> key)
     {
         ThrowHelper.ThrowIfArgument(key.Length > MaxKeyLengthBytes, "A key has at most 511 bytes.", nameof(key));

@@ -10,9 +10,8 @@ public readonly ref struct RecordView
 {
     private readonly ReadSnapshot? _owner;
     private readonly ReadOnlySpan<byte> _bodyBytes;
-    private readonly RecordBodyView _body;
 
-    internal RecordView(RecordKind kind, ReadOnlySpan<byte> id, RecordEnvelope envelope, RecordBodyView body, ReadSnapshot? owner)
+    internal RecordView(RecordKind kind, ReadOnlySpan<byte> id, RecordEnvelope envelope, ReadSnapshot? owner)
     {
         _owner = owner;
         Kind = kind;
@@ -22,7 +21,6 @@ public readonly ref struct RecordView
         IsTombstone = envelope.IsTombstone;
         IsBootCritical = envelope.IsBootCritical;
         _bodyBytes = envelope.Body;
-        _body = body;
     }
 
     /// <summary>The record's kind.</summary>
@@ -54,14 +52,16 @@ public readonly ref struct RecordView
         }
     }
 
-    /// <summary>The body's fields.</summary>
+    /// <summary>The body's fields, validated at each call: keep the result when reading several.</summary>
     /// <exception cref="ObjectDisposedException">The snapshot it came from was disposed.</exception>
+    /// <exception cref="StateStoreException">StateDamaged when the bytes are not a body.</exception>
     public RecordBodyView Body
     {
         get
         {
+            // The bytes are known to be the ones that were written; taking them apart is left to those who look inside.
             _owner?.ThrowIfDisposed();
-            return _body;
+            return RecordReading.OpenBody(Kind, Id, _bodyBytes);
         }
     }
 

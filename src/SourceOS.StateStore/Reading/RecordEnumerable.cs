@@ -167,13 +167,14 @@ public readonly struct RecordEnumerable : IEquatable<RecordEnumerable>
             }
 
             RecordView record = RecordReading.ToView((RecordKind)recordKey[0], recordKey[1..], envelope, _snapshot);
-            _keys!.Derive(record.Body, record.IsTombstone, record.Surrogate);
+            RecordBodyView body = record.Body;
+            _keys!.Derive(body, record.IsTombstone, record.Surrogate);
             if (!_keys.Contains(indexKey))
             {
                 StateFaults.ThrowEntry(StateTable.Index, indexKey, "the record it names does not have it");
             }
 
-            if ((!_includeTombstones && record.IsTombstone) || !_query!.Matches(record.Body))
+            if ((!_includeTombstones && record.IsTombstone) || !_query!.Matches(body))
             {
                 return false;
             }

@@ -11,15 +11,23 @@ namespace SourceOS.StateStore;
 /// <summary>Verified bytes to views.</summary>
 internal static class RecordReading
 {
-    internal static RecordView ToView(RecordKind kind, ReadOnlySpan<byte> id, RecordEnvelope envelope, ReadSnapshot? owner = null)
+    internal static RecordView ToView(RecordKind kind, ReadOnlySpan<byte> id, RecordEnvelope envelope, ReadSnapshot? owner = null) => new(kind, id, envelope, owner);
+
+    internal static RecordBodyView OpenBody(RecordKind kind, ReadOnlySpan<byte> id, ReadOnlySpan<byte> bytes)
     {
-        if (!RecordBodyView.TryRead(envelope.Body, out RecordBodyView body, out FormatFault fault))
+        if (!RecordBodyView.TryRead(bytes, out RecordBodyView body, out FormatFault fault))
         {
-            Span<byte> key = stackalloc byte[Tables.MaxKeyLengthBytes];
-            State.StateFaults.ThrowEntry(StateTable.Records, key[..Tables.RecordKey((byte)kind, id, key)], fault.ToString());
+            ThrowBody(kind, id, fault);
         }
 
-        return new RecordView(kind, id, envelope, body, owner);
+        return body;
+    }
+
+    [System.Diagnostics.CodeAnalysis.DoesNotReturn]
+    private static void ThrowBody(RecordKind kind, ReadOnlySpan<byte> id, FormatFault fault)
+    {
+        Span<byte> key = stackalloc byte[Tables.MaxKeyLengthBytes];
+        State.StateFaults.ThrowEntry(StateTable.Records, key[..Tables.RecordKey((byte)kind, id, key)], fault.ToString());
     }
 }
 
