@@ -2,6 +2,7 @@
 // Invariants: each byte of the range is read at most twice; a place counts only when a header with a right checksum says that it stands
 // exactly there in exactly this store; bytes that cannot be read are stepped over; it ends on any input.
 
+using System.Buffers;
 using System.Buffers.Binary;
 using SourceOS.StateStore.Format;
 
@@ -16,6 +17,8 @@ public readonly record struct FrameCandidate(long Address, FrameHeader Header, b
 /// <summary>Finds frames where no length leads to them.</summary>
 public static class FrameSearch
 {
+    // Reads grow from the first to the second, so that a search which is repeated at every place costs little when it finds something soon.
+    private const int FirstChunkBytes = 4096;
     private const int ChunkBytes = 1 << 18;
     private const int BlockBytes = 4096;
     private const int HeadBytes = LogGeometry.EntryPrefixBytes + FrameHeader.LengthBytes;
@@ -38,11 +41,27 @@ public static class FrameSearch
         candidate = default;
         until = Math.Min(until, LogGeometry.MaxAddress);
         long at = (Math.Clamp(from, LogGeometry.FirstAddress, LogGeometry.MaxAddress) + 3) & ~3L;
-        byte[] buffer = GC.AllocateUninitializedArray<byte>((int)Math.Clamp(until - at, HeadBytes, ChunkBytes));
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(ChunkBytes);
+        try
+        {
+            return Find(reader, storeId, at, until, buffer, out candidate, cancellation);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private static bool Find(
+        LogReader reader, StoreId storeId, long at, long until, byte[] buffer, out FrameCandidate candidate, CancellationToken cancellation)
+    {
+        candidate = default;
+        int length = FirstChunkBytes;
         while (at <= until - HeadBytes)
         {
             cancellation.ThrowIfCancellationRequested();
-            Span<byte> chunk = buffer.AsSpan(0, (int)Math.Min(buffer.Length, until - at));
+            Span<byte> chunk = buffer.AsSpan(0, (int)Math.Min(length, until - at));
+            length = Math.Min(length * 2, ChunkBytes);
             ReadStatus status = reader.ReadExactly(at, chunk, out int read);
             if (FindIn(chunk[..read], storeId, at, out candidate))
             {

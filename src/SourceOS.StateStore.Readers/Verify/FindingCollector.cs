@@ -54,6 +54,27 @@ internal sealed class FindingCollector(int maxFindings)
         }
     }
 
+    /// <summary>Takes over everything that another collector, which nobody uses any more, has collected.</summary>
+    public void Absorb(FindingCollector other)
+    {
+        lock (_gate)
+        {
+            foreach (List<Finding> list in other._bySeverity)
+            {
+                foreach (Finding finding in list.Where(finding => MakeRoom(finding.Severity)))
+                {
+                    _bySeverity[(int)finding.Severity - 1].Add(finding);
+                }
+            }
+
+            _count += other._count;
+            _hasError |= other._hasError;
+            _hasDurableError |= other._hasDurableError;
+            Add(_byFile, other._byFile);
+            Add(_byTable, other._byTable);
+        }
+    }
+
     public long CountInFile(string file) => Lookup(_byFile, file);
 
     public long CountInTable(string table) => Lookup(_byTable, table);
@@ -83,6 +104,14 @@ internal sealed class FindingCollector(int maxFindings)
         // The number of files and tables is small; names that a hostile directory invents share one place.
         string key = counts.Count < 100_000 || counts.ContainsKey(name) ? name : "";
         counts[key] = counts.GetValueOrDefault(key) + 1;
+    }
+
+    private static void Add(Dictionary<string, long> counts, Dictionary<string, long> others)
+    {
+        foreach ((string name, long count) in others)
+        {
+            counts[name] = counts.GetValueOrDefault(name) + count;
+        }
     }
 
     private long Lookup(Dictionary<string, long> counts, string name)

@@ -14,6 +14,7 @@ public static class FindingKinds
     private const string Events = "the events that lie there, and every record whose only trace they are";
     private const string State = "answers from the state are wrong or missing until it is rebuilt from the log";
 
+    // Filled by the initialisers below and by nothing else.
     private static readonly List<FindingKind> _all = [];
 
     /// <summary>A file of the store cannot be read.</summary>
@@ -52,8 +53,11 @@ public static class FindingKinds
     /// <summary>A segment's file ends early.</summary>
     public static readonly FindingKind SegmentShort = Add("log.segment.short", Error, Durable, false, Events);
 
-    /// <summary>A segment's file goes on behind its data.</summary>
-    public static readonly FindingKind SegmentLong = Add("log.segment.long", Error, Rebuildable, true, Nothing);
+    /// <summary>A segment's file goes on behind its data, or ends early where nothing was written yet.</summary>
+    public static readonly FindingKind SegmentLength = Add("log.segment.length", Error, Rebuildable, true, Nothing);
+
+    /// <summary>A segment number behind the log's end has no file although a higher one has.</summary>
+    public static readonly FindingKind SegmentGap = Add("log.segment.gap", Warning, Disposable, true, Nothing);
 
     /// <summary>A segment's header is not valid.</summary>
     public static readonly FindingKind SegmentHeader = Add("log.segment.header", Error, Rebuildable, true, "nothing; it is made again from the superblock");
@@ -85,11 +89,17 @@ public static class FindingKinds
     /// <summary>Bytes of the log cannot be read.</summary>
     public static readonly FindingKind LogUnreadable = Add("log.unreadable", Error, Durable, false, Events);
 
+    /// <summary>Bytes behind the log's end cannot be read.</summary>
+    public static readonly FindingKind LogUnreadableSpace = Add("log.unreadable-space", Error, Rebuildable, true, Nothing);
+
     /// <summary>Bytes between the last entry of a page and its end are not zero.</summary>
     public static readonly FindingKind Filler = Add("log.filler", Error, Rebuildable, true, Nothing);
 
     /// <summary>An entry's length is not one that a frame can have.</summary>
     public static readonly FindingKind EntryLength = Add("log.entry.length", Error, Durable, false, Events);
+
+    /// <summary>An entry's length is wrong, but the frame behind it says the right one.</summary>
+    public static readonly FindingKind EntryPrefix = Add("log.entry.prefix", Error, Rebuildable, true, Nothing);
 
     /// <summary>A frame's header is not valid.</summary>
     public static readonly FindingKind FrameHeader = Add("log.frame.header", Error, Durable, false, Events);
@@ -127,8 +137,14 @@ public static class FindingKinds
     /// <summary>The state has folded more of the log than there is: the log is older than the state.</summary>
     public static readonly FindingKind LogRolledBack = Add("log.rolled-back", Error, Durable, false, "the events between the log's end and the state's position");
 
+    /// <summary>The state's position is not a commit of this log: the two have different histories.</summary>
+    public static readonly FindingKind LogForked = Add("log.forked", Error, Durable, false, "one of two histories; a person must say which one counts");
+
     /// <summary>The generation of the state that the superblock names is not there.</summary>
     public static readonly FindingKind StateMissing = Add("state.missing", Error, Rebuildable, true, State);
+
+    /// <summary>The state's file cannot be read.</summary>
+    public static readonly FindingKind StateUnreadable = Add("state.unreadable", Error, Rebuildable, true, State);
 
     /// <summary>A generation of the state that the superblock does not name.</summary>
     public static readonly FindingKind StateOtherGeneration = Add("state.other-generation", Info, Disposable, true, Nothing);

@@ -1,6 +1,8 @@
 // Why this file exists: what a caller can ask of a verification. Invariants: the defaults are right for a store at rest or beside a
 // writer in another process.
 
+using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Readers.Lmdb;
 using SourceOS.StateStore.Readers.Log;
 
 namespace SourceOS.StateStore.Readers.Verify;
@@ -30,18 +32,21 @@ public sealed class VerifyOptions
     public int StateAttempts { get; init; } = 3;
 
     /// <summary>Gives a snapshot that the caller keeps from being reused, for a store that is open in this process; null otherwise.</summary>
-    public IPinnedState? PinnedState { get; init; }
+    public PinnedState? PinnedState { get; init; }
+
+    /// <summary>A root that the caller holds: the log must have at least its size and exactly its root there; null when the caller holds none.</summary>
+    public KnownRoot? MinimumRoot { get; init; }
 
     /// <summary>How files are opened; the running kernel's when null.</summary>
     public StoreFiles? Files { get; init; }
 }
 
-/// <summary>A snapshot of the state that its giver keeps alive for the time of a verification.</summary>
-public interface IPinnedState
-{
-    /// <summary>Transaction id of the snapshot; its pages are not reused until the verification ends.</summary>
-    ulong TransactionId { get; }
+/// <summary>A root of the log tree that someone vouches for.</summary>
+/// <param name="Size">Number of frames under it.</param>
+/// <param name="Root">The root.</param>
+public sealed record KnownRoot(ulong Size, Hash256 Root);
 
-    /// <summary>The state generation it belongs to.</summary>
-    ulong Generation { get; }
-}
+/// <summary>A snapshot of the state whose pages its giver keeps from being reused until the verification ends.</summary>
+/// <param name="Generation">The state generation it belongs to.</param>
+/// <param name="Meta">Its meta, as it was when it was pinned; the file may hold later ones by now.</param>
+public sealed record PinnedState(ulong Generation, LmdbMeta Meta);

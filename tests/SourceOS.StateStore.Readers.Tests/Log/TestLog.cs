@@ -67,6 +67,9 @@ internal sealed class TestLog
 
     public List<TestFrame> Frames { get; } = [];
 
+    /// <summary>All events in the order of their sequences.</summary>
+    public List<TestEvent> Events { get; } = [];
+
     public long Tail { get; private set; } = 64;
 
     public ulong LastSequence { get; private set; }
@@ -140,6 +143,7 @@ internal sealed class TestLog
         FrameView.TryRead(entry.AsSpan(4), out FrameView view, out _);
         TestFrame frame = new(view.Header, hash);
         Frames.Add(frame);
+        Events.AddRange(events);
         Tail = address + entry.Length;
         LastSequence += (ulong)events.Count;
         CommitId += isLast ? 1UL : 0;
