@@ -300,9 +300,13 @@ def frame(f, leaves, area):
 
 
 def compress(data):
-    room = ctypes.create_string_buffer(len(data) * 2)
-    length = LZ4.LZ4_compress_default(data, room, len(data), len(data) * 2)
-    return room.raw[:length]
+    out = b""
+    for start in range(0, len(data), 65536):
+        chunk = data[start:start + 65536]
+        room = ctypes.create_string_buffer(len(chunk) * 2 + 64)
+        length = LZ4.LZ4_compress_default(chunk, room, len(chunk), len(room))
+        out += u32(length) + room.raw[:length]
+    return out
 
 
 def write_frames():

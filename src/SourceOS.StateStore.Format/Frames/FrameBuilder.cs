@@ -281,7 +281,7 @@ public sealed class FrameBuilder
         // Room for exactly what pays makes the library give up early on what does not.
         int worthwhile = rawLength - (rawLength / 8);
         Grow(ref _stored, worthwhile);
-        if (Lz4.TryCompress(raw, _stored.AsSpan(0, worthwhile), out int written))
+        if (Lz4Chunks.TryCompress(raw, _stored.AsSpan(0, worthwhile), isHard: false, out int written))
         {
             _codec = FrameView.CodecLz4;
             _storedLength = written;

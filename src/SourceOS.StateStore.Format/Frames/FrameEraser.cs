@@ -39,9 +39,9 @@ public static class FrameEraser
             return true;
         }
 
-        // Others may have shared text with what is gone now; the slow compression makes up for that.
+        // Others may have been stored as references to what is gone now; the slow compression makes up for the rest of that.
         Span<byte> stored = room.AsSpan(0, capacity);
-        if (Lz4.TryCompress(raw, stored, out int written) || Lz4.TryCompressHard(raw, stored, out written))
+        if (Lz4Chunks.TryCompress(raw, stored, isHard: false, out int written) || Lz4Chunks.TryCompress(raw, stored, isHard: true, out written))
         {
             Store(area, header.FrameNumber, FrameView.CodecLz4, flags, stored[..written], raw.Length);
             return true;

@@ -207,7 +207,7 @@ public readonly ref struct FrameView
         bool isCompressed = area[CodecAt] == CodecLz4;
         if (isCompressed)
         {
-            if (!Lz4.TryDecompress(raw, room))
+            if (!Lz4Chunks.TryDecompress(raw, room))
             {
                 fault = new FormatFault(FaultCode.CompressionFault, start);
                 return false;

@@ -1,7 +1,7 @@
 // Why this file exists: the table of kinds and their known fields, the code's copy of format-spec/records.md (a test compares the two).
 // Invariants: a slot never changes its field; slot 0 is `schema` in every kind; immutable after start.
 
-using System.Collections.Frozen;
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 
 namespace SourceOS.StateStore.Format;
@@ -9,9 +9,8 @@ namespace SourceOS.StateStore.Format;
 /// <summary>One kind of record.</summary>
 public sealed class RecordKindInfo
 {
-    private readonly KnownField?[] _slots;
+    private readonly KnownField[] _slots;
     private readonly byte[][] _names;
-    private readonly FrozenDictionary<string, KnownField> _byName;
 
     internal RecordKindInfo(RecordKind kind, string name, string plural, string schema, string idField, string fields)
     {
@@ -28,7 +27,6 @@ public sealed class RecordKindInfo
 
         _slots = [.. known];
         _names = [.. known.Select(field => Encoding.UTF8.GetBytes(field.Name))];
-        _byName = known.ToFrozenDictionary(field => field.Name, StringComparer.Ordinal);
         SchemaUtf8 = Encoding.UTF8.GetBytes(schema);
         IdFieldUtf8 = Encoding.UTF8.GetBytes(idField);
     }
@@ -58,12 +56,12 @@ public sealed class RecordKindInfo
     public int SlotCount => _slots.Length;
 
     /// <summary>All known fields in slot order.</summary>
-    public IEnumerable<KnownField> Fields => _slots!;
+    public IReadOnlyList<KnownField> Fields => _slots;
 
     /// <summary>The field of a slot.</summary>
     /// <param name="slot">0 to <see cref="SlotCount"/> - 1.</param>
     /// <returns>The field.</returns>
-    public KnownField FieldAt(int slot) => _slots[slot]!;
+    public KnownField FieldAt(int slot) => _slots[slot];
 
     /// <summary>The JSON name of a slot's field as UTF-8.</summary>
     /// <param name="slot">0 to <see cref="SlotCount"/> - 1.</param>
@@ -74,7 +72,12 @@ public sealed class RecordKindInfo
     /// <param name="name">Its JSON name.</param>
     /// <param name="field">The field when known.</param>
     /// <returns>Whether it is known.</returns>
-    public bool TryGetField(string name, [System.Diagnostics.CodeAnalysis.MaybeNullWhen(false)] out KnownField field) => _byName.TryGetValue(name, out field);
+    public bool TryGetField(string name, [NotNullWhen(true)] out KnownField? field)
+    {
+        // A kind has at most a few dozen fields, and early boot should not pay for tables that it never asks.
+        field = Array.Find(_slots, known => string.Equals(known.Name, name, StringComparison.Ordinal));
+        return field is not null;
+    }
 
     /// <summary>Finds a known field without allocating.</summary>
     /// <param name="nameUtf8">Its JSON name.</param>
@@ -131,15 +134,13 @@ public static class RecordKinds
         new(RecordKind.Observation, "observation", "observations", "sourceos.integrity-event/v1alpha1", "event_id", "event_type:T occurred_at:D summary:T actor_id:T object_id:T device_id:T profile_id:T workspace_id:T schema_version:T policy_decision_ref:T"),
     ];
 
-    private static readonly FrozenDictionary<string, RecordKindInfo> s_byName = Index();
-
     /// <summary>All kinds in code order.</summary>
     public static IReadOnlyList<RecordKindInfo> All => s_kinds;
 
     /// <summary>Whether a code is a kind.</summary>
     /// <param name="kind">The code.</param>
     /// <returns>True when it is.</returns>
-    public static bool IsDefined(RecordKind kind) => (byte)kind >= 1 && (byte)kind <= s_kinds.Length;
+    public static bool IsDefined(RecordKind kind) => kind is >= RecordKind.Object and <= RecordKind.Observation;
 
     /// <summary>What is known of a kind.</summary>
     /// <param name="kind">A defined kind.</param>
@@ -152,13 +153,18 @@ public static class RecordKinds
     /// <param name="name">For example `object` or `objects`.</param>
     /// <param name="info">The kind when found.</param>
     /// <returns>Whether there is one.</returns>
-    public static bool TryParse(string name, [System.Diagnostics.CodeAnalysis.MaybeNullWhen(false)] out RecordKindInfo info) => s_byName.TryGetValue(name, out info);
+    public static bool TryParse(string name, [NotNullWhen(true)] out RecordKindInfo? info)
+    {
+        info = Array.Find(
+            s_kinds, kind => string.Equals(kind.Name, name, StringComparison.Ordinal) || string.Equals(kind.PluralName, name, StringComparison.Ordinal));
+        return info is not null;
+    }
 
     /// <summary>Finds a kind by the `schema` text of a document.</summary>
     /// <param name="schemaUtf8">The text.</param>
     /// <param name="info">The kind when found.</param>
     /// <returns>Whether there is one.</returns>
-    public static bool TryParseSchema(ReadOnlySpan<byte> schemaUtf8, [System.Diagnostics.CodeAnalysis.MaybeNullWhen(false)] out RecordKindInfo info)
+    public static bool TryParseSchema(ReadOnlySpan<byte> schemaUtf8, [NotNullWhen(true)] out RecordKindInfo? info)
     {
         foreach (RecordKindInfo kind in s_kinds)
         {
@@ -171,17 +177,5 @@ public static class RecordKinds
 
         info = null;
         return false;
-    }
-
-    private static FrozenDictionary<string, RecordKindInfo> Index()
-    {
-        Dictionary<string, RecordKindInfo> names = new(StringComparer.Ordinal);
-        foreach (RecordKindInfo kind in s_kinds)
-        {
-            names.Add(kind.Name, kind);
-            names.Add(kind.PluralName, kind);
-        }
-
-        return names.ToFrozenDictionary(StringComparer.Ordinal);
     }
 }

@@ -88,6 +88,50 @@ public sealed class Lz4Tests
     }
 
     [Fact]
+    public void Chunks_come_back_and_do_not_refer_to_each_other() =>
+        Property.Holds(
+            random =>
+            {
+                byte[] data = Text(random, random.Next(1, 300_000));
+                byte[] stored = new byte[data.Length + (data.Length / 100) + 100];
+                Assert.True(Lz4Chunks.TryCompress(data, stored, isHard: false, out int written));
+                byte[] back = new byte[data.Length];
+                Assert.True(Lz4Chunks.TryDecompress(stored.AsSpan(0, written), back));
+                Assert.Equal(data, back);
+                Assert.False(Lz4Chunks.TryDecompress(stored.AsSpan(0, written), new byte[data.Length + 1]));
+                Assert.False(Lz4Chunks.TryDecompress(stored.AsSpan(0, written), new byte[data.Length - 1]));
+                Assert.False(Lz4Chunks.TryDecompress(stored.AsSpan(0, written - 1), back));
+                Assert.False(Lz4Chunks.TryDecompress(stored.AsSpan(0, written + 1), back));
+                Assert.False(Lz4Chunks.TryCompress(data, new byte[written - 1], isHard: false, out _));
+
+                // Each block decodes by itself.
+                int at = 0;
+                for (int start = 0; start < data.Length; start += 65_536)
+                {
+                    int length = BitConverter.ToInt32(stored, at);
+                    byte[] chunk = new byte[Math.Min(65_536, data.Length - start)];
+                    Assert.True(ManagedLz4.TryDecompress(stored.AsSpan(at + 4, length), chunk));
+                    Assert.Equal(data.AsSpan(start, chunk.Length).ToArray(), chunk);
+                    at += 4 + length;
+                }
+
+                return at == written;
+            },
+            cases: 60);
+
+    [Fact]
+    public void Hostile_chunk_lengths_are_refused()
+    {
+        foreach (uint length in new uint[] { 0, 5, 0x7FFF_FFFF, 0x8000_0000, uint.MaxValue })
+        {
+            byte[] stored = [.. BitConverter.GetBytes(length), 0x10, 0x61];
+            Assert.False(Lz4Chunks.TryDecompress(stored, new byte[1]));
+        }
+
+        Assert.True(Lz4Chunks.TryDecompress([2, 0, 0, 0, 0x10, 0x61], new byte[1]));
+    }
+
+    [Fact]
     public void Nothing_is_compressed_into_too_little_room()
     {
         byte[] data = new Random(4).NextBytes(1000);

@@ -229,6 +229,43 @@ public sealed class FrameTests
             cases: 60);
 
     [Fact]
+    public void Erasing_what_others_were_compressed_against_still_fits() =>
+        Property.Holds(
+            random =>
+            {
+                // Events that are alike are stored as references to the first of them, which is the one that goes.
+                var builder = new FrameBuilder(FormatLimits.MaxFrameLengthBytes(22));
+                byte[] shared = random.NextBytes(random.Next(1, 20_000));
+                int count = random.Next(2, 60);
+                for (int i = 0; i < count; i++)
+                {
+                    byte[] image = new RecordBodyBuilder().SetText(1, Convert.ToHexString(shared)).SetText(2, random.Next(3).ToString()).Build();
+                    var fields = new EventFields
+                    {
+                        Lane = Lane.Normal, Action = EventAction.Put, SubjectKind = RecordKind.Object, Sequence = 100 + (ulong)i,
+                        Type = "sync.object.changed"u8, SubjectId = "object:alpha"u8, Image = image,
+                    };
+                    if (!builder.CanAdd(EventWriter.Measure(fields)))
+                    {
+                        break;
+                    }
+
+                    builder.Add(fields, random.NextBytes(16));
+                }
+
+                byte[] entry = new byte[builder.Seal()];
+                builder.WriteTo(entry, Samples.Header());
+                int[] gone = random.Next(3) switch
+                {
+                    0 => [0],
+                    1 => [builder.Count - 1],
+                    _ => [.. Enumerable.Range(0, builder.Count).Where(_ => random.Next(2) == 0)],
+                };
+                return FrameEraser.TryErase(entry, gone, out _) && AcceptsWhole(entry);
+            },
+            cases: 40);
+
+    [Fact]
     public void Erasing_a_damaged_frame_is_refused_and_changes_nothing()
     {
         byte[] entry = Frame(10, 2, compress: false);
