@@ -104,12 +104,11 @@ internal static class JsonTapeBuilder
             node.Length = reader.ValueSpan.Length;
             node.Next = count;
             node.Count = 0;
-            node.Escaped = false;
             node.Kind = KindOf(token);
+            node.Escaped = node.Kind == JsonKind.String && reader.ValueIsEscaped;
             if (node.Kind == JsonKind.String)
             {
                 node.Start = start + 1;
-                node.Escaped = reader.ValueIsEscaped;
             }
             else if (node.Kind >= JsonKind.Array)
             {

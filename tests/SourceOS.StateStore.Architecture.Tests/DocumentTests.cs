@@ -1,0 +1,83 @@
+// Why this file exists: documents that name files, dependencies and outputs stay true only when something checks them.
+
+using System.Text.RegularExpressions;
+using System.Xml.Linq;
+using SourceOS.StateStore.Architecture.Tests.Support;
+
+namespace SourceOS.StateStore.Architecture.Tests;
+
+public sealed partial class DocumentTests
+{
+    // Pages and files that are announced before their rooms have landed them.
+    private static readonly string[] s_awaited = ["format-spec/lmdb-layout.md", "docs/cli.md", "Readers/Verify/StoreVerifier.cs"];
+
+    [Fact]
+    public void Every_format_page_names_source_files_that_exist()
+    {
+        List<string> pages = [.. Repository.Files.Where(path => IsFormatPage(path))];
+        Assert.True(pages.Count >= 9, "The format pages were not found.");
+        List<string> faults = [];
+        foreach (string page in pages)
+        {
+            Match line = ImplementedBy().Match(Repository.Read(page));
+            List<string> files = [.. Quoted().Matches(line.Groups[1].Value).Select(match => match.Groups[1].Value)];
+            if (files.Count == 0)
+            {
+                faults.Add($"{page} does not say which files implement it");
+            }
+
+            faults.AddRange(files.Where(file => !Repository.Exists(file)).Select(file => $"{page} names {file}, which is not there"));
+        }
+
+        Rule.Holds(faults);
+    }
+
+    [Fact]
+    public void The_format_index_lists_every_page_and_no_other()
+    {
+        HashSet<string> listed = [.. Link().Matches(Repository.Read("format-spec/README.md")).Select(match => "format-spec/" + match.Groups[1].Value)];
+        HashSet<string> there = [.. Repository.Files.Where(path => IsFormatPage(path))];
+        listed.ExceptWith(s_awaited);
+        there.ExceptWith(s_awaited);
+        Assert.Equal(there.Order(StringComparer.Ordinal), listed.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Every_dependency_has_its_reason()
+    {
+        string reasons = Repository.Read("docs/decisions/0002-dependencies.md");
+        IEnumerable<string> packages = XDocument.Parse(Repository.Read("Directory.Packages.props")).Descendants("PackageVersion").Select(item => item.Attribute("Include")!.Value);
+        Rule.Holds(packages.Where(package => !reasons.Contains(package, StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void Files_that_the_README_names_exist()
+    {
+        IEnumerable<string> named = NamedFile().Matches(Repository.Read("README.md")).Select(match => match.Groups[1].Value);
+        Rule.Holds(named.Where(path => !s_awaited.Contains(path) && !Repository.Files.Any(file => file == path || file.EndsWith("/" + path, StringComparison.Ordinal) || file.EndsWith("." + path, StringComparison.Ordinal))));
+    }
+
+    [Fact]
+    public void No_file_carries_traces_of_a_workplace()
+    {
+        // Put together from halves, so that this file does not carry what it looks for.
+        string[] traces = ["/wo" + "rk/", "far" + "m-", "anth" + "ropic", "clau" + "de"];
+        Rule.Holds(Repository.TextFiles
+            .SelectMany(path => traces.Where(trace => Repository.Read(path).Contains(trace, StringComparison.OrdinalIgnoreCase)).Select(trace => $"{path}: {trace}")));
+    }
+
+    private static bool IsFormatPage(string path) =>
+        Path.GetDirectoryName(path) == "format-spec" && path.EndsWith(".md", StringComparison.Ordinal) && path != "format-spec/README.md";
+
+    [GeneratedRegex(@"^Implemented by: (.+)$", RegexOptions.Multiline)]
+    private static partial Regex ImplementedBy();
+
+    [GeneratedRegex("`([^`]+)`")]
+    private static partial Regex Quoted();
+
+    [GeneratedRegex(@"\]\(([a-z0-9-]+\.md)\)")]
+    private static partial Regex Link();
+
+    [GeneratedRegex(@"`([A-Za-z0-9./-]+/[A-Za-z0-9.-]+\.(?:cs|md|sh))`")]
+    private static partial Regex NamedFile();
+}

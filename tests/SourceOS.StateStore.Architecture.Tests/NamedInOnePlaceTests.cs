@@ -1,0 +1,40 @@
+// Why this file exists: what could be replaced one day is named in one place: FASTER beside its device, LMDB in its folder, hash algorithms in
+// theirs, governance's JSON Schema away from the rest. Comments and documentation may name anything.
+
+using System.Text.RegularExpressions;
+using SourceOS.StateStore.Architecture.Tests.Support;
+
+namespace SourceOS.StateStore.Architecture.Tests;
+
+public sealed class NamedInOnePlaceTests
+{
+    private const string Events = "src/SourceOS.StateStore.Storage/Events/";
+    private const string Lmdb = "src/SourceOS.StateStore.Storage/Lmdb/";
+    private const string Checksums = "src/SourceOS.StateStore.Format/Checksums/";
+
+    [Fact]
+    public void Only_the_event_folder_names_FASTER() =>
+        AssertNamedOnlyIn("FASTER\\.core", path => path.StartsWith(Events, StringComparison.Ordinal));
+
+    [Fact]
+    public void Only_the_device_and_one_file_beside_it_name_FasterLog() =>
+        AssertNamedOnlyIn("\\bFasterLog", path => path is Events + "FasterEngine.cs" or Events + "FasterDevice.cs");
+
+    [Fact]
+    public void Only_the_LMDB_folder_calls_liblmdb() =>
+        AssertNamedOnlyIn("\"liblmdb|\\bLmdbNative\\b|\"mdb_", path => path.StartsWith(Lmdb, StringComparison.Ordinal));
+
+    [Fact]
+    public void Only_the_checksum_folder_names_hash_libraries_and_their_types() =>
+        AssertNamedOnlyIn(
+            "\"libcrypto|\"libxxhash|\\bSHA(1|256|384|512)\\b|\\bMD5\\b|\\bXxHash\\w*|IncrementalHash|BitOperations\\.Crc32C|Sse42|Sha256Native",
+            path => path.StartsWith(Checksums, StringComparison.Ordinal));
+
+    private static void AssertNamedOnlyIn(string pattern, Func<string, bool> isAllowed)
+    {
+        Regex regex = new(pattern, RegexOptions.CultureInvariant);
+        List<string> namers = [.. Repository.CSharp("src").Where(path => regex.IsMatch(CSharpText.WithoutComments(Repository.Read(path))))];
+        Assert.Contains(namers, path => isAllowed(path));
+        Rule.Holds(namers.Where(path => !isAllowed(path)));
+    }
+}
