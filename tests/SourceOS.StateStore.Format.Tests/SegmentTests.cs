@@ -191,10 +191,26 @@ public sealed class SegmentTests
         Assert.Throws<ArgumentException>(() => (Slot with { DurableBefore = Slot.Tail + 1 }).Encode(bytes, Block));
         Assert.Throws<ArgumentException>(() => (Slot with { Generation = 0 }).Encode(bytes, Block));
         Assert.Throws<ArgumentException>(() => (Slot with { LastSequence = 11 }).Encode(bytes, Block));
-        Assert.Throws<ArgumentException>(() => (Slot with { SlotIndex = 2 }).Encode(bytes, Block));
+        TailSlot[] broken =
+        [
+            Slot with { SlotIndex = 2 }, Slot with { StoreId = default }, Slot with { SegmentNumber = -1 }, Slot with { DurableBefore = 63 },
+            Slot with { Tail = 63, DurableBefore = 63 }, Slot with { Tail = -1 }, Slot with { FrameCount = 1UL << 48, LastSequence = 1UL << 50 },
+            Slot with { WriterEpoch = 0 }, Slot with { FrameCount = 0 },
+        ];
+        Assert.All(broken, b => Assert.Throws<ArgumentException>(() => b.Encode(bytes, Block)));
+        TailSlot[] sound = [Slot with { FrameCount = 0, LastSequence = 0 }, Slot with { DurableBefore = Slot.Tail }, Slot with { LastSequence = 12 }, Slot with { DurableBefore = 64 }];
+        Assert.All(sound, b => b.Encode(bytes, Block));
         Assert.Throws<ArgumentException>(() => Slot.Encode(bytes, new byte[199]));
         Assert.Throws<ArgumentException>(() => (Header with { WriterEpoch = 0 }).Encode(new byte[4096]));
         Assert.Throws<ArgumentException>(() => (Header with { PageBits = 18 }).Encode(new byte[4096]));
+        Assert.Throws<ArgumentException>(() => (Header with { PageBits = 15 }).Encode(new byte[4096]));
+        Assert.Throws<ArgumentException>(() => (Header with { PageBits = 16, SegmentBits = 16 }).Encode(new byte[4096]));
+        Assert.Throws<ArgumentException>(() => (Header with { SegmentBits = 31 }).Encode(new byte[4096]));
+        Assert.Throws<ArgumentException>(() => (Header with { StoreId = default }).Encode(new byte[4096]));
+        Assert.Throws<ArgumentException>(() => (Header with { SegmentNumber = -1 }).Encode(new byte[4096]));
+        Assert.Throws<ArgumentException>(() => (Header with { SegmentNumber = long.MaxValue >> 17 }).Encode(new byte[4096]));
+        (Header with { SegmentNumber = (long.MaxValue >> 17) - 1, SegmentBits = 17, PageBits = 17 }).Encode(new byte[4096]);
+        (Header with { SegmentNumber = 0, SegmentBits = 30, PageBits = 26 }).Encode(new byte[4096]);
     }
 
     [Fact]

@@ -157,6 +157,24 @@ public sealed class SuperblockTests
     }
 
     [Fact]
+    public void Superblocks_differ_when_any_field_does()
+    {
+        Superblock one = Based(5);
+        Assert.Equal(one, Based(5));
+        Assert.Equal(one.GetHashCode(), Based(5).GetHashCode());
+        Hash256 other = MerkleHash.Leaf("other"u8);
+        Superblock[] others =
+        [
+            one with { FormatVersion = 2 }, one with { LowestReaderVersion = 2 }, one with { StoreId = default }, one with { UpdateCounter = 9 },
+            one with { StateGeneration = 9 }, one with { CreatedAtMicros = 9 }, one with { PageBits = 17 }, one with { SegmentBits = 25 },
+            one with { BaseAddress = 9 }, one with { BaseFrame = 9 }, one with { BaseSequence = 9 }, one with { BaseChainHead = other },
+            one with { BaseStateDigest = other }, one with { BaseFrontier = [other, other] }, one with { BaseFrontier = [] }, one with { WriterBuild = "x" },
+        ];
+        Assert.All(others, o => Assert.NotEqual(one, o));
+        Assert.False(one.Equals(null));
+    }
+
+    [Fact]
     public void The_genesis_hash_is_the_one_of_the_page() =>
         Assert.Equal(
             Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData([.. "sourceos-statestore-genesis-v1"u8, .. Id.Bytes])),

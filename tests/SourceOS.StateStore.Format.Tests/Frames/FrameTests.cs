@@ -136,6 +136,58 @@ public sealed class FrameTests
         Assert.Equal(expected, fault.Code);
     }
 
+    [Fact]
+    public void Headers_that_break_a_rule_are_not_written()
+    {
+        FrameHeader sound = Samples.Header() with { EventCount = 1, BodyAreaLengthBytes = 20, IndexInCommit = 7, CommitId = 8, DurableFrames = 7, FirstSequence = 8 };
+        byte[] bytes = new byte[FrameHeader.LengthBytes];
+        FrameHeader[] accepted =
+        [
+            sound, sound with { EventCount = 16_384 }, sound with { BodyAreaLengthBytes = 16 + 2_097_152 }, sound with { Address = 64 },
+            sound with { FrameNumber = (1UL << 48) - 2, FirstSequence = 1UL << 48 }, sound with { CommitTimeMicros = -1 },
+        ];
+        FrameHeader[] refused =
+        [
+            sound with { EventCount = 0 }, sound with { EventCount = 16_385 }, sound with { EventCount = -1 }, sound with { StoreId = default },
+            sound with { WriterEpoch = 0 }, sound with { FrameNumber = (1UL << 48) - 1, FirstSequence = 1UL << 50 }, sound with { CommitId = 0 },
+            sound with { FirstSequence = ulong.MaxValue }, sound with { FirstSequence = 7 }, sound with { Address = 63 }, sound with { Address = -1 },
+            sound with { BodyAreaLengthBytes = 16 }, sound with { BodyAreaLengthBytes = 21 }, sound with { BodyAreaLengthBytes = 20 + 2_097_152 },
+            sound with { BodyAreaLengthBytes = -4 }, sound with { CommitId = 9 }, sound with { IndexInCommit = 8 }, sound with { DurableFrames = 8 },
+        ];
+        Assert.All(accepted, header =>
+        {
+            header.Encode(bytes);
+            Assert.True(FrameHeader.TryDecode(bytes, out FrameHeader back, out _));
+            Assert.Equal(header, back);
+        });
+        Assert.All(refused, header => Assert.Throws<ArgumentException>(() => header.Encode(bytes)));
+    }
+
+    [Fact]
+    public void Places_outside_a_frame_are_refused()
+    {
+        byte[] entry = Frame(12, 2, compress: false);
+        Assert.Throws<ArgumentOutOfRangeException>(() => Open(entry, f => _ = f.LeafHash(2)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Open(entry, f => _ = f.LeafHash(-1)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Open(entry, f => _ = BodyOf(f)[2].Index));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Open(entry, f => _ = BodyOf(f)[-1].Index));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new FrameScratch().Take(FormatLimits.MaxFrameRawBodyLengthBytes + 1));
+    }
+
+    private delegate void UseFrame(FrameView frame);
+
+    private static void Open(byte[] entry, UseFrame use)
+    {
+        Assert.True(FrameView.TryRead(entry, out FrameView frame, out _));
+        use(frame);
+    }
+
+    private static FrameBody BodyOf(FrameView frame)
+    {
+        Assert.True(frame.TryOpenBody(Scratch, out FrameBody body, out _));
+        return body;
+    }
+
     [Theory]
     [InlineData(0, 3, FaultCode.UnknownCode)]
     [InlineData(1, 2, FaultCode.UnknownFlag)]

@@ -123,6 +123,8 @@ public sealed class MerkleTests
         frontier.Set(MerkleFrontier.MaxLeafCount, hashes);
         _ = frontier.Root();
         Assert.Throws<InvalidOperationException>(() => frontier.Append(hashes[0]));
+        Assert.Throws<ArgumentException>(() => frontier.Set(3, hashes.AsSpan(0, 1)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => frontier.Set(MerkleFrontier.MaxLeafCount + 1, hashes.AsSpan(0, 1)));
         frontier.Set(MerkleFrontier.MaxLeafCount - 1, hashes.AsSpan(0, 47));
         frontier.Append(hashes[0]);
         Assert.Equal(MerkleFrontier.MaxLeafCount, frontier.LeafCount);
