@@ -147,12 +147,14 @@ internal sealed class LogVerdict
             {
                 _context.Find(FindingKinds.SlotContradiction, place, $"Tail slot {fact.Index} states an end of the log at address {fact.Slot.Tail} that the frames contradict.");
             }
-            else if (fact.IsCopyValid && !CopyEqualsLog(reader, fact))
+            else if (fact.IsCopyValid && !IsDamaged(fact.Slot.BlockAddress, fact.Slot.Tail) && !CopyEqualsLog(reader, fact))
             {
                 _context.Find(FindingKinds.SlotCopyDiffers, place, $"The block copy of tail slot {fact.Index} differs from the log's block at address {fact.Slot.BlockAddress}.");
             }
         }
     }
+
+    private bool IsDamaged(long from, long until) => _log.Damage.Any(damage => damage.From < until && damage.Until >= from);
 
     // True also when either cannot be read any more or a writer replaced the slot: other checks speak for those.
     private bool CopyEqualsLog(LogReader reader, in SlotFact fact)
@@ -253,11 +255,12 @@ internal sealed class LogVerdict
             return;
         }
 
-        bool isPrefixOnly = damage.From == damage.Until;
+        // Where the chain goes on as if nothing had happened, no frame stood in the bytes that are wrong: only a length, or a filler.
+        bool isBridged = damage.Frame is null && damage.Until <= _log.End.Address && fault.Code != LogFaultCode.Chain;
         FindingKind kind = fault.Code switch
         {
-            LogFaultCode.Unreadable or LogFaultCode.SegmentMissing => FindingKinds.LogUnreadable,
-            LogFaultCode.EntryLength or LogFaultCode.LengthMismatch or LogFaultCode.FillerNotZero when isPrefixOnly => FindingKinds.EntryPrefix,
+            LogFaultCode.Unreadable or LogFaultCode.SegmentMissing => isBridged ? FindingKinds.LogUnreadableSpace : FindingKinds.LogUnreadable,
+            _ when isBridged => damage.From == damage.Until ? FindingKinds.EntryPrefix : FindingKinds.Filler,
             LogFaultCode.FillerNotZero => FindingKinds.Filler,
             LogFaultCode.EntryLength or LogFaultCode.LengthMismatch or LogFaultCode.CrossesLimit => FindingKinds.EntryLength,
             LogFaultCode.WrongStore or LogFaultCode.WrongAddress => FindingKinds.FrameForeign,

@@ -21,6 +21,12 @@ internal static class OrderedWork
         Action<TResult> consume,
         CancellationToken cancellation)
     {
+        if (workers == 1)
+        {
+            RunInline(items, createWorker(), consume, cancellation);
+            return;
+        }
+
         using State<TItem, TResult> state = new(items, Math.Max(window, workers), cancellation);
         Task[] tasks = new Task[workers];
         for (int i = 0; i < workers; i++)
@@ -39,6 +45,15 @@ internal static class OrderedWork
         }
 
         state.ThrowIfFailed();
+    }
+
+    private static void RunInline<TItem, TResult>(IEnumerable<TItem> items, Func<TItem, TResult> work, Action<TResult> consume, CancellationToken cancellation)
+    {
+        foreach (TItem item in items)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            consume(work(item));
+        }
     }
 
     private sealed class State<TItem, TResult>(IEnumerable<TItem> items, int window, CancellationToken cancellation) : IDisposable

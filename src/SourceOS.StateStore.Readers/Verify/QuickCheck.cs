@@ -14,6 +14,7 @@ internal sealed class QuickCheck
 
     private readonly VerifyContext _context;
     private readonly StoreSurvey _survey;
+    private FrameEntry? _lastFolded;
     private long _frames;
     private long _durable;
     private long _end;
@@ -48,7 +49,7 @@ internal sealed class QuickCheck
             using (file)
             {
                 StateHeader? header = ReadState(file, findings, path, out ulong transaction);
-                bool moved = ReadMetas(file, out LmdbMetaPair after, out _) && !after.TryNewest(out LmdbMeta newest).IsFault && newest.TransactionId > transaction + 1;
+                bool moved = StateMetas.Read(file, out LmdbMetaPair after, out _) == ReadStatus.Ok && !after.TryNewest(out LmdbMeta newest).IsFault && newest.TransactionId > transaction + 1;
                 if (findings.Count == 0 || !moved)
                 {
                     _context.Findings.Absorb(findings);
@@ -63,20 +64,11 @@ internal sealed class QuickCheck
         return null;
     }
 
-    private static bool ReadMetas(PositionalFile file, out LmdbMetaPair pair, out long lengthBytes)
-    {
-        byte[] head = new byte[LmdbLayout.MaxPageSizeBytes + LmdbLayout.MetaBytes];
-        ReadStatus status = file.GetLength(out lengthBytes);
-        ReadStatus read = file.Read(0, head, out int count);
-        pair = LmdbMetaPair.Parse(head.AsSpan(0, count));
-        return status == ReadStatus.Ok && read is ReadStatus.Ok or ReadStatus.EndOfFile;
-    }
-
     private StateHeader? ReadState(PositionalFile file, FindingCollector findings, string path, out ulong transaction)
     {
         FindingPlace place = new() { File = _context.Layout.Relative(path) };
         transaction = 0;
-        if (!ReadMetas(file, out LmdbMetaPair metas, out long lengthBytes))
+        if (StateMetas.Read(file, out LmdbMetaPair metas, out long lengthBytes) != ReadStatus.Ok)
         {
             findings.Add(FindingKinds.StateUnreadable, place, "The head of the state's file cannot be read.");
             return null;
@@ -98,7 +90,19 @@ internal sealed class QuickCheck
             }
         }
 
+        _lastFolded = LastFrame(reader);
         return ReadMeta(reader, findings, place);
+    }
+
+    private static FrameEntry? LastFrame(StateReader reader)
+    {
+        if (!reader.TryOpen(StateTable.Frames, out LmdbDatabaseRecord frames))
+        {
+            return null;
+        }
+
+        LmdbCursor<StatePages> cursor = reader.Cursor(in frames);
+        return cursor.SeekLast() == LmdbReadStatus.Found && FrameEntry.TryDecode(cursor.Key, cursor.Value, out FrameEntry entry) ? entry : null;
     }
 
     private StateHeader? ReadMeta(StateReader reader, FindingCollector findings, FindingPlace place)
@@ -148,6 +152,11 @@ internal sealed class QuickCheck
         }
 
         using LogReader reader = new(_context.Layout, geometry, _context.Files);
+        if (header is { FrameCount: > 0 } && !CheckLastFolded(reader, storeId, header))
+        {
+            return;
+        }
+
         FrameScanner scanner = new(reader, storeId, start);
         ScanOutcome outcome;
         while ((outcome = scanner.MoveNext()) == ScanOutcome.Frame && scanner.Position - start.Address < MaxScanBytes)
@@ -164,6 +173,31 @@ internal sealed class QuickCheck
         }
 
         JudgeEnd(heads, scanner, geometry, header);
+    }
+
+    // The frame that the state has folded last must be in the log, with the hash that the state remembers.
+    private bool CheckLastFolded(LogReader reader, StoreId storeId, StateHeader header)
+    {
+        FrameReader frames = new(reader, storeId);
+        LogFault fault = LogFault.None;
+        if (_lastFolded is { } entry
+            && frames.TryReadFrameAt(entry.Address, header.LogPosition, FrameDepth.Full, out FrameView frame, out fault)
+            && frame.Hash() == header.ChainHead
+            && entry.Address + LogGeometry.EntryPrefixBytes + entry.EntryLengthBytes == header.LogPosition)
+        {
+            return true;
+        }
+
+        long at = Math.Clamp(_lastFolded?.Address ?? header.LogPosition - 1, 0, LogGeometry.MaxAddress - 1);
+        FindingPlace place = new()
+        {
+            File = _context.Layout.Relative(_context.Layout.SegmentPath(reader.Geometry.SegmentOf(at))),
+            OffsetBytes = reader.Geometry.FileOffsetOf(at),
+            Address = at,
+            LastSequence = header.LastSequence,
+        };
+        _context.Find(FindingKinds.LogForked, place, $"The frame that the state has folded last is not in the log as the state remembers it{(fault.IsFault ? $": {fault}" : "")}.");
+        return false;
     }
 
     private ScanStart? StartOf(StateHeader? header, StoreId storeId)

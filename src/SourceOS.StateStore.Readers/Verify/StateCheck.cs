@@ -103,17 +103,13 @@ internal sealed class StateCheck
 
     private bool ReadMetas(PositionalFile file, out LmdbMetaPair pair, out long lengthBytes)
     {
-        byte[] head = new byte[LmdbLayout.MaxPageSizeBytes + LmdbLayout.MetaBytes];
-        ReadStatus status = file.GetLength(out lengthBytes);
-        ReadStatus read = file.Read(0, head, out int count);
-        pair = LmdbMetaPair.Parse(head.AsSpan(0, count));
-        if (status != ReadStatus.Ok || (read is not (ReadStatus.Ok or ReadStatus.EndOfFile)))
+        ReadStatus status = StateMetas.Read(file, out pair, out lengthBytes);
+        if (status != ReadStatus.Ok)
         {
-            Find(FindingKinds.StateUnreadable, count, $"The head of the state's file cannot be read ({(status == ReadStatus.Ok ? read : status)}).");
-            return false;
+            Find(FindingKinds.StateUnreadable, 0, $"The head of the state's file cannot be read ({status}).");
         }
 
-        return true;
+        return status == ReadStatus.Ok;
     }
 
     private bool Choose(in LmdbMetaPair pair, out LmdbMeta meta)

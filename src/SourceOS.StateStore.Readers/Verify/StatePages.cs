@@ -28,6 +28,7 @@ internal sealed class StatePageSource
     private readonly byte[] _window;
     private readonly byte[] _kept;
     private readonly ulong[] _keptNumbers = new ulong[KeptPages];
+    private readonly int _keptPages;
     private byte[] _run = [];
     private ulong _windowFirst;
     private int _windowPages;
@@ -38,8 +39,9 @@ internal sealed class StatePageSource
         _file = file;
         PageSizeBytes = pageSizeBytes;
         PageCount = (ulong)lengthBytes / (ulong)pageSizeBytes;
-        _window = GC.AllocateUninitializedArray<byte>(Math.Max(MaxReadAheadBytes, pageSizeBytes));
-        _kept = GC.AllocateUninitializedArray<byte>(KeptPages * pageSizeBytes);
+        _window = GC.AllocateUninitializedArray<byte>((int)Math.Clamp(lengthBytes / pageSizeBytes * pageSizeBytes, pageSizeBytes, Math.Max(MaxReadAheadBytes, pageSizeBytes)));
+        _keptPages = (int)Math.Clamp(lengthBytes / pageSizeBytes, 1, KeptPages);
+        _kept = GC.AllocateUninitializedArray<byte>(_keptPages * pageSizeBytes);
         Array.Fill(_keptNumbers, ulong.MaxValue);
     }
 
@@ -73,7 +75,7 @@ internal sealed class StatePageSource
             return FillWindow(page, out bytes);
         }
 
-        int place = (int)(page % KeptPages);
+        int place = (int)(page % (ulong)_keptPages);
         Span<byte> kept = _kept.AsSpan(place * PageSizeBytes, PageSizeBytes);
         if (_keptNumbers[place] != page)
         {
