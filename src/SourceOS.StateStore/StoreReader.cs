@@ -75,16 +75,11 @@ internal sealed class StoreReader : SnapshotSource, IDisposable
 
     private ReadSnapshot OpenPinned(LmdbEnvironment environment)
     {
-        LmdbReadPin pin = environment.Pin();
+        LmdbReadPin pin = PinnedRoots.Take(environment, _generation.Map, null, out StateRoots roots);
         try
         {
-            if (!StateRoots.TryLoad(_generation.Map, pin.TransactionId, null, out StateRoots? roots, out LmdbFault fault))
-            {
-                StateFaults.ThrowRoots(_generation.Map.FilePath, fault);
-            }
-
-            Prove(roots!);
-            return Track(pin, new StateView(roots!));
+            Prove(roots);
+            return Track(pin, new StateView(roots));
         }
         catch
         {

@@ -33,17 +33,23 @@ internal sealed record StateInspection(StateHeader? Header, FrameEntry? LastFram
                 return None($"the state cannot be read: {fault}");
             }
 
-            bool proves = needsProof || (long)(roots!.Meta.LastPage + 1) * roots.Meta.PageSizeBytes <= proveUpToBytes;
+            fault = StateEnvironment.CheckBeforeOpening(map, roots!, new CheckedPages(roots!.Meta.LastPage + 1));
+            if (fault.IsFault)
+            {
+                return None($"the state cannot be opened safely: {fault}");
+            }
+
+            bool proves = needsProof || (long)(roots.Meta.LastPage + 1) * roots.Meta.PageSizeBytes <= proveUpToBytes;
             if (proves)
             {
-                string? flaw = StateProver.FindFlaw(map, roots!.Meta);
+                string? flaw = StateProver.FindFlaw(map, roots.Meta);
                 if (flaw is not null)
                 {
                     return None($"the state does not prove: {flaw}");
                 }
             }
 
-            return Read(new StateView(roots!), superblock, proves);
+            return Read(new StateView(roots), superblock, proves);
         }
         catch (StateStoreException exception) when (exception.Code is StateStoreErrorCode.StateDamaged or StateStoreErrorCode.InputOutput)
         {

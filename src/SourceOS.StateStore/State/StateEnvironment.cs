@@ -53,24 +53,35 @@ internal sealed class StateEnvironment : IDisposable
                 StateFaults.ThrowRoots(dataPath, fault);
             }
 
-            // liblmdb reads both of these without asking, so they are checked before it opens the file.
-            LmdbPathChecker<MappedPages> paths = new(checkedPages);
-            paths.Begin(map.Snapshot(roots!.Meta), roots.Meta);
-            fault = paths.CheckFreeList();
-            fault = fault.IsFault ? fault : paths.CheckNamedRoots();
+            fault = CheckBeforeOpening(map, roots!, checkedPages);
             if (fault.IsFault)
             {
                 StateFaults.ThrowRoots(dataPath, fault);
             }
 
             LmdbEnvironment environment = LmdbEnvironment.Open(directory, Options(), files);
-            return new StateEnvironment(environment, map, checkedPages, roots, quotaBytes).OpenTables();
+            return new StateEnvironment(environment, map, checkedPages, roots!, quotaBytes).OpenTables();
         }
         catch
         {
             map.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Checks what liblmdb reads without asking as soon as it opens a file: both metas, the free list, the roots of the tables.</summary>
+    internal static LmdbFault CheckBeforeOpening(MappedFile map, StateRoots roots, CheckedPages checkedPages)
+    {
+        LmdbFault fault = map.ReadMetas().CheckAtRest();
+        if (fault.IsFault)
+        {
+            return fault;
+        }
+
+        LmdbPathChecker<MappedPages> paths = new(checkedPages);
+        paths.Begin(map.Snapshot(roots.Meta), roots.Meta);
+        fault = paths.CheckFreeList();
+        return fault.IsFault ? fault : paths.CheckNamedRoots();
     }
 
     /// <summary>How every environment of a store is opened: no syncs of its own, because the state is proven, not trusted.</summary>
@@ -80,29 +91,16 @@ internal sealed class StateEnvironment : IDisposable
     internal LmdbReadPin Pin(out StateRoots roots)
     {
         LmdbReadPin pin = _environment.Pin();
-        try
+        StateRoots published = _published;
+        if (published.TransactionId == pin.TransactionId)
         {
-            StateRoots published = _published;
-            if (published.TransactionId == pin.TransactionId)
-            {
-                roots = published;
-                return pin;
-            }
-
-            // The writer committed between its commit and its publication; the pin's own meta is still there, because the pin holds it.
-            if (!StateRoots.TryLoad(_map, pin.TransactionId, _checkedPages, out StateRoots? loaded, out LmdbFault fault))
-            {
-                StateFaults.ThrowRoots(_map.FilePath, fault);
-            }
-
-            roots = loaded!;
+            roots = published;
             return pin;
         }
-        catch
-        {
-            pin.Dispose();
-            throw;
-        }
+
+        // The writer committed between its commit and its publication: the pin's own meta tells.
+        pin.Dispose();
+        return PinnedRoots.Take(_environment, _map, _checkedPages, out roots);
     }
 
     /// <summary>Puts a group's mutations, the header and the digest into a new write transaction. The caller commits or disposes it.</summary>

@@ -45,7 +45,7 @@ internal sealed class StateRoots
 
     /// <summary>Loads the snapshot of one transaction, or of the newest.</summary>
     /// <param name="map">The mapped file.</param>
-    /// <param name="transactionId">The transaction, or null for the newest.</param>
+    /// <param name="transactionId">The transaction of a pin, or null for the newest. A fault of a pin's meta can mean that it is just being replaced: pin again.</param>
     /// <param name="checkedPages">Pages that need no second structural check.</param>
     /// <param name="roots">The snapshot when it was loaded.</param>
     /// <param name="fault">Why it was not.</param>
@@ -53,8 +53,8 @@ internal sealed class StateRoots
     internal static bool TryLoad(MappedFile map, ulong? transactionId, CheckedPages? checkedPages, out StateRoots? roots, out LmdbFault fault)
     {
         roots = null;
-        LmdbMetaPair pair = map.ReadMetas();
-        fault = transactionId is ulong wanted ? pair.TryTransaction(wanted, out LmdbMeta meta) : pair.TryNewest(out meta);
+        LmdbMeta meta;
+        fault = transactionId is ulong pinned ? map.ReadPinned(pinned, out meta) : map.ReadMetas().TryNewest(out meta);
         if (fault.IsFault)
         {
             return false;
