@@ -1,0 +1,59 @@
+// Why this file exists: documents come from files and from stdin, of any size. Invariants: nothing larger than a record may be is read into memory; a file
+// that is not there is "not found", one that cannot be read is an I/O error.
+
+using SourceOS.StateStore.Format;
+
+namespace SourceOS.StateStore.Cli.Host;
+
+/// <summary>Reads input documents.</summary>
+internal static class InputFiles
+{
+    /// <summary>Opens a file, or stdin for "-".</summary>
+    /// <param name="path">The path.</param>
+    public static Stream Open(string path)
+    {
+        if (path == "-")
+        {
+            return Console.OpenStandardInput();
+        }
+
+        if (Directory.Exists(path))
+        {
+            throw CliException.BadData("This is a directory; a file is wanted.", path);
+        }
+
+        try
+        {
+            return new FileStream(path, new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, Share = FileShare.ReadWrite, BufferSize = 0 });
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw CliException.NotFound("There is no such file.", path);
+        }
+        catch (Exception exception) when (exception is UnauthorizedAccessException or IOException or ArgumentException)
+        {
+            throw CliException.InputOutput($"The file cannot be opened: {exception.Message}", path);
+        }
+    }
+
+    /// <summary>Reads one document of at most a record's size.</summary>
+    /// <param name="path">The file, or "-".</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    public static byte[] ReadDocument(string path, CancellationToken cancellationToken)
+    {
+        using Stream stream = Open(path);
+        byte[] buffer = new byte[FormatLimits.MaxRecordJsonLengthBytes + 1];
+        int length = 0;
+        int read;
+        while (length < buffer.Length && (read = stream.Read(buffer, length, buffer.Length - length)) > 0)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            length += read;
+        }
+
+        return length <= FormatLimits.MaxRecordJsonLengthBytes
+            ? buffer[..length]
+            : throw CliException.BadData(
+                $"The document has more than {FormatLimits.MaxRecordJsonLengthBytes} bytes.", path == "-" ? "standard input" : path, "Keep content in files and its hash in the record.", "too_large");
+    }
+}

@@ -1,0 +1,90 @@
+// Why this file exists: what a verb needs from the program around it. Invariants: a reading verb opens the store for reading only; a
+// writing verb acts as a registered actor or not at all.
+
+using System.CommandLine;
+using SourceOS.StateStore.Cli.Output;
+using SourceOS.StateStore.Governance.Bootstrap;
+
+namespace SourceOS.StateStore.Cli.Host;
+
+/// <summary>One invocation of one verb.</summary>
+internal sealed class VerbContext(ParseResult parse, ByteOutput output, Messages messages, CancellationToken cancellationToken)
+{
+    /// <summary>The store's directory.</summary>
+    public string StorePath { get; } = GlobalOptions.StorePath(parse.GetValue(GlobalOptions.Store), Environment.GetEnvironmentVariable(GlobalOptions.StoreVariable));
+
+    /// <summary>Whether the answer is JSON.</summary>
+    public bool Json { get; } = parse.GetValue(GlobalOptions.Json);
+
+    /// <summary>The parsed command line.</summary>
+    public ParseResult Parse => parse;
+
+    /// <summary>The answer goes here.</summary>
+    public ByteOutput Out => output;
+
+    /// <summary>Everything else goes here.</summary>
+    public Messages Messages => messages;
+
+    /// <summary>Cancelled by Ctrl-C.</summary>
+    public CancellationToken Cancellation => cancellationToken;
+
+    /// <summary>Colours of the answer.</summary>
+    public Style Style { get; } = new(Style.IsWanted(!Console.IsOutputRedirected, parse.GetValue(GlobalOptions.NoColor)) && !parse.GetValue(GlobalOptions.Json));
+
+    /// <summary>Width of the terminal that shows the answer; null when none does.</summary>
+    public int? Columns { get; } = Console.IsOutputRedirected ? null : Math.Max(40, Console.WindowWidth);
+
+    public T? Get<T>(Option<T> option) => parse.GetValue(option);
+
+    public T Get<T>(Argument<T> argument) => parse.GetRequiredValue(argument);
+
+    /// <summary>Opens the store for reading.</summary>
+    public StateStore OpenRead() => StateStore.OpenRead(CheckedStorePath());
+
+    /// <summary>Opens the store for writing.</summary>
+    public StateStore OpenWrite()
+    {
+        StateStore store = StateStore.Open(CheckedStorePath());
+        if (store.Recovery is { } recovery && (recovery.StateRebuilt || recovery.QuarantinedBytes > 0))
+        {
+            messages.Warning(recovery.Summary);
+        }
+
+        return store;
+    }
+
+    /// <summary>The store's path, when it can be one.</summary>
+    public string CheckedStorePath() => StorePath.Length > 0 && !StorePath.Contains('\0', StringComparison.Ordinal)
+        ? StorePath
+        : throw CliException.Usage("The store's path is empty.", $"Name a directory with --store, or unset {GlobalOptions.StoreVariable}.");
+
+    /// <summary>Who a writing command acts as.</summary>
+    /// <param name="store">The store.</param>
+    public SessionIdentity Identity(StateStore store)
+    {
+        string? given = parse.GetValue(GlobalOptions.Actor);
+        string actor = given ?? LocalIdentity.ActorOfUser(Environment.UserName);
+        if (given is not null)
+        {
+            CheckId(given, "--actor");
+        }
+
+        using ReadSnapshot snapshot = store.OpenSnapshot();
+        return LocalIdentity.Resolve(snapshot, actor, out SessionIdentity identity) switch
+        {
+            LocalIdentityFault.None => identity,
+            LocalIdentityFault.ActorRevoked => throw new CliException(new CliError(
+                ExitCode.Refused, "actor_revoked", $"The actor '{actor}' is revoked.", $"actor {actor}", Next: "Act as another actor with --actor.")),
+            _ => throw new CliException(new CliError(
+                ExitCode.Refused, "actor_not_registered", $"The actor '{actor}' is not registered in this store.", $"actor {actor}",
+                Next: "Act as a registered one with --actor (see: statestore actors), or register this one: statestore put actors -")),
+        };
+    }
+
+    /// <summary>Refuses what is not an identifier.</summary>
+    /// <param name="id">The text.</param>
+    /// <param name="what">What it was given as.</param>
+    public static string CheckId(string id, string what) => Format.Identifier.IsValid(id, out string reason)
+        ? id
+        : throw CliException.BadData($"{what} is not valid: {reason}.", code: "invalid_identifier");
+}

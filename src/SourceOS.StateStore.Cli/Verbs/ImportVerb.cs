@@ -1,0 +1,130 @@
+// Why this file exists: `import` takes records from JSON and NDJSON files, directories and stdin. Invariants: the kind of each record comes from its own
+// schema field; without --batch a file is all or nothing.
+
+using System.CommandLine;
+using System.Diagnostics;
+using SourceOS.StateStore.Cli.Host;
+using SourceOS.StateStore.Cli.Import;
+using SourceOS.StateStore.Cli.Output;
+
+namespace SourceOS.StateStore.Cli.Verbs;
+
+/// <summary>Imports records.</summary>
+internal static class ImportVerb
+{
+    private const int FailuresShown = 20;
+
+    private static readonly string[] Extensions = [".json", ".ndjson", ".jsonl"];
+
+    private static readonly Argument<string[]> Sources = new("FILE")
+    {
+        Description = "JSON or NDJSON files, directories of them, or - for stdin", Arity = ArgumentArity.OneOrMore,
+    };
+
+    private static readonly Option<int?> Batch = Inputs.Count("--batch", "Commit every N records instead of each file as a whole");
+    private static readonly Option<bool> Continue = new("--continue") { Description = "Skip bad lines and list them at the end" };
+
+    /// <summary>The command.</summary>
+    public static VerbCommand Create()
+    {
+        VerbCommand command = new(
+            "import",
+            "Import records from JSON or NDJSON; each record's kind comes from its schema field",
+            "statestore import records.ndjson",
+            "statestore import ./contracts --continue --json",
+            "zcat dump.ndjson.gz | statestore import - --batch 1000")
+        {
+            Run = RunAsync,
+        };
+        command.Arguments.Add(Sources);
+        command.Options.Add(Batch);
+        command.Options.Add(Continue);
+        return command;
+    }
+
+    private static async Task<ExitCode> RunAsync(VerbContext context)
+    {
+        List<string> files = [.. (context.Get(Sources) ?? []).SelectMany(Expand)];
+        long start = Stopwatch.GetTimestamp();
+        StateStore store = context.OpenWrite();
+        await using (store.ConfigureAwait(false))
+        {
+            Importer importer = new(store, store.OpenSession(context.Identity(store)), context.Get(Batch), context.Get(Continue), context.Cancellation);
+            foreach (string file in files)
+            {
+                context.Messages.Progress($"{Units.Count(importer.Read)} records, {TerminalText.Clean(file)}");
+                await importer.ImportAsync(file).ConfigureAwait(false);
+            }
+
+            context.Messages.EndProgress();
+            double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            ulong sequence = importer.LastSequence != 0 ? importer.LastSequence : store.VisibleSequence;
+            if (context.Json)
+            {
+                WriteJson(context.Out, importer, seconds, sequence);
+            }
+            else
+            {
+                WriteText(context, importer, seconds, sequence);
+            }
+
+            return importer.Failed > 0 ? ExitCode.BadData : ExitCode.Done;
+        }
+    }
+
+    private static IEnumerable<string> Expand(string source)
+    {
+        if (source == "-" || !Directory.Exists(source))
+        {
+            return [source];
+        }
+
+        EnumerationOptions options = new() { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = false };
+        List<string> files = [.. Directory.EnumerateFiles(source, "*", options).Where(static file => Extensions.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase))];
+        files.Sort(StringComparer.Ordinal);
+        return files.Count > 0 ? files : throw CliException.NotFound("The directory has no .json, .ndjson or .jsonl file.", source);
+    }
+
+    private static void WriteText(VerbContext context, Importer importer, double seconds, ulong sequence)
+    {
+        context.Out.WriteLine(
+            $"Imported {Units.Count(importer.Imported)} records from {Units.Count(importer.Files)} files in {Units.Seconds(seconds)}"
+            + $" ({Units.Count(importer.Unchanged)} unchanged, {Units.Count(importer.Failed)} bad); the store is at sequence {sequence}.");
+        foreach (ImportFailure failure in importer.Failures.Take(FailuresShown))
+        {
+            context.Messages.Warning($"{failure.File}:{failure.Line}: {failure.Rule}: {failure.Message}");
+        }
+
+        if (importer.Failed > FailuresShown)
+        {
+            context.Messages.Warning($"{Units.Count(importer.Failed - FailuresShown)} more bad lines; --json lists them.");
+        }
+    }
+
+    private static void WriteJson(ByteOutput output, Importer importer, double seconds, ulong sequence) => JsonLine.Write(output, writer =>
+    {
+        writer.WriteStartObject();
+        writer.WriteNumber("files"u8, importer.Files);
+        writer.WriteStartObject("records"u8);
+        writer.WriteNumber("read"u8, importer.Read);
+        writer.WriteNumber("imported"u8, importer.Imported);
+        writer.WriteNumber("unchanged"u8, importer.Unchanged);
+        writer.WriteNumber("failed"u8, importer.Failed);
+        writer.WriteEndObject();
+        writer.WriteStartArray("failures"u8);
+        foreach (ImportFailure failure in importer.Failures)
+        {
+            writer.WriteStartObject();
+            writer.WriteString("file"u8, failure.File);
+            writer.WriteNumber("line"u8, failure.Line);
+            writer.WriteString("rule"u8, failure.Rule);
+            writer.WriteString("message"u8, failure.Message);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+        writer.WriteNumber("sequence"u8, sequence);
+        writer.WriteNumber("seconds"u8, Math.Round(seconds, 6));
+        writer.WriteEndObject();
+    });
+}
