@@ -69,6 +69,7 @@ internal sealed class StateCross
                 FindingKinds.TableDigest,
                 _place with { Table = "frames" },
                 $"The table of frames has {_state.Sums.Actual.Count(StateTable.Frames)} entries; {_log.Sums.Frames.Count(StateTable.Frames)} follow from the log up to the state's position, or they differ.");
+            FramesDiff.Name(_context, _survey, _state, _header);
         }
     }
 

@@ -1,6 +1,7 @@
 // Why this file exists: a verification reads a whole LMDB file, mostly in runs of neighbours, through the seam that lets tests inject
 // errors. Invariants: reads by position only; memory is bounded by the read-ahead, the kept pages and one overflow run; a page handed out
-// stays as it is while one overflow run is read; an error ahead of the page asked for is not reported for that page.
+// stays as it is while one other page and one overflow run are read (a leaf's key is used after its value was fetched); an error ahead
+// of the page asked for is not reported for that page.
 
 using SourceOS.StateStore.Readers.Lmdb;
 using SourceOS.StateStore.Readers.Log;
@@ -25,7 +26,8 @@ internal sealed class StatePageSource
     private const int MaxRunBytes = 64 * 1024 * 1024;
 
     private readonly PositionalFile _file;
-    private readonly byte[] _window;
+    private byte[] _window;
+    private byte[] _otherWindow;
     private readonly byte[] _kept;
     private readonly ulong[] _keptNumbers = new ulong[KeptPages];
     private readonly int _keptPages;
@@ -33,14 +35,18 @@ internal sealed class StatePageSource
     private ulong _windowFirst;
     private int _windowPages;
     private int _readAheadPages = 1;
+    private int _hand;
+    private int _lastPlace = -1;
 
     public StatePageSource(PositionalFile file, int pageSizeBytes, long lengthBytes)
     {
         _file = file;
         PageSizeBytes = pageSizeBytes;
         PageCount = (ulong)lengthBytes / (ulong)pageSizeBytes;
-        _window = GC.AllocateUninitializedArray<byte>((int)Math.Clamp(lengthBytes / pageSizeBytes * pageSizeBytes, pageSizeBytes, Math.Max(MaxReadAheadBytes, pageSizeBytes)));
-        _keptPages = (int)Math.Clamp(lengthBytes / pageSizeBytes, 1, KeptPages);
+        int windowBytes = (int)Math.Clamp(lengthBytes / pageSizeBytes * pageSizeBytes, pageSizeBytes, Math.Max(MaxReadAheadBytes, pageSizeBytes));
+        _window = GC.AllocateUninitializedArray<byte>(windowBytes);
+        _otherWindow = GC.AllocateUninitializedArray<byte>(windowBytes);
+        _keptPages = (int)Math.Clamp(lengthBytes / pageSizeBytes, 2, KeptPages);
         _kept = GC.AllocateUninitializedArray<byte>(_keptPages * pageSizeBytes);
         Array.Fill(_keptNumbers, ulong.MaxValue);
     }
@@ -75,12 +81,15 @@ internal sealed class StatePageSource
             return FillWindow(page, out bytes);
         }
 
-        int place = (int)(page % (ulong)_keptPages);
-        Span<byte> kept = _kept.AsSpan(place * PageSizeBytes, PageSizeBytes);
-        if (_keptNumbers[place] != page)
+        int place = _keptNumbers.AsSpan(0, _keptPages).IndexOf(page);
+        if (place < 0)
         {
+            // The one handed out last is passed over, so that it outlives this read.
+            _hand = (_hand + 1) % _keptPages;
+            _hand = _hand == _lastPlace ? (_hand + 1) % _keptPages : _hand;
+            place = _hand;
             _keptNumbers[place] = ulong.MaxValue;
-            LmdbFaultCode code = Fill(page, kept);
+            LmdbFaultCode code = Fill(page, _kept.AsSpan(place * PageSizeBytes, PageSizeBytes));
             if (code != LmdbFaultCode.None)
             {
                 bytes = default;
@@ -91,7 +100,8 @@ internal sealed class StatePageSource
             StartWindowBehind(page);
         }
 
-        bytes = kept;
+        _lastPlace = place;
+        bytes = _kept.AsSpan(place * PageSizeBytes, PageSizeBytes);
         return LmdbFaultCode.None;
     }
 
@@ -109,6 +119,7 @@ internal sealed class StatePageSource
     private LmdbFaultCode FillWindow(ulong page, out ReadOnlySpan<byte> bytes)
     {
         bytes = default;
+        (_window, _otherWindow) = (_otherWindow, _window);
         int pages = (int)Math.Min((ulong)_readAheadPages, PageCount - page);
         ReadStatus status = _file.Read((long)page * PageSizeBytes, _window.AsSpan(0, pages * PageSizeBytes), out int read);
         _windowFirst = page;

@@ -43,6 +43,22 @@ public sealed class CleanStoreTests : IDisposable
     }
 
     [Fact]
+    public void Values_of_any_size_are_clean()
+    {
+        TestLog log = new(_directory.Path, pageBits: 20, segmentBits: 22);
+        for (int i = 0; i < 60; i++)
+        {
+            log.AddFrame([.. Enumerable.Range(0, 3).Select(k => TestStores.Put((i * 3) + k, titleBytes: (i * 7919) % 90_000))], compress: i % 2 == 0);
+        }
+
+        log.Close();
+        log.Save();
+        new TestState(log).Write();
+        TestStores.AssertClean(TestStores.Verify(log));
+        TestStores.AssertClean(TestStores.Verify(log, new VerifyOptions { DegreeOfParallelism = 1 }));
+    }
+
+    [Fact]
     public void A_store_without_any_event_is_clean()
     {
         TestLog log = new(_directory.Path);
