@@ -35,12 +35,9 @@ public sealed class SchemaLimits
 
     /// <summary>
     /// Steps that one evaluation may take; at least 1. A step is a subschema applied, a member or item looked at, a value
-    /// compared, or 64 bytes of text. Default 50,000,000.
+    /// compared, 64 bytes of text, or one place of a pattern tried. Default 50,000,000.
     /// </summary>
     public long MaxEvaluationSteps { get; init; } = 50_000_000;
-
-    /// <summary>Longest time in milliseconds that one evaluation may spend matching patterns; 1 to 60,000. Default 1,000.</summary>
-    public int MaxPatternTimeMs { get; init; } = 1_000;
 
     /// <summary>Largest number of different patterns of one batch; at least 1. Default 4,096.</summary>
     public int MaxPatterns { get; init; } = 4_096;
@@ -57,7 +54,6 @@ public sealed class SchemaLimits
         ThrowIfOutside(MaxEvaluationDepth, 10_000, nameof(MaxEvaluationDepth));
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxEvaluationSteps, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxPatterns, 1);
-        ThrowIfOutside(MaxPatternTimeMs, 60_000, nameof(MaxPatternTimeMs));
     }
 
     private static void ThrowIfOutside(int value, int max, string name)

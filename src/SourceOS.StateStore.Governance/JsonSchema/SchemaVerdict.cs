@@ -37,8 +37,8 @@ public enum SchemaLimit
     /// <summary>References lead back to the same subschema at the same place of the instance, without end.</summary>
     ReferenceLoop = 5,
 
-    /// <summary>Matching patterns took longer than allowed.</summary>
-    PatternTime = 6,
+    /// <summary>A pattern that backtracks would have to remember more places than allowed.</summary>
+    PatternMemory = 6,
 
     /// <summary>Two numbers have exponents too large to compare.</summary>
     NumberExponent = 7,

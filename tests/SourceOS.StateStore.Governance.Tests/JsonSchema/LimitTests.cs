@@ -88,34 +88,37 @@ public sealed class LimitTests
     }
 
     [Theory]
-    [InlineData("^(a+)+$")]
-    [InlineData("^(?=x|a)(a+)+$")]
-    [InlineData("^((a|a)*)*\\B!$")]
-    [InlineData("^(a*)*\\1b$")]
-    public void Patterns_that_explode_end_in_time(string pattern)
+    [InlineData("^(a+)+$", SchemaVerdict.Invalid)]
+    [InlineData("^((a|a)*)*\\B!$", SchemaVerdict.Invalid)]
+    [InlineData("^(?:a?){30}a{30}b$", SchemaVerdict.Invalid)]
+    [InlineData("^(?=x|a)(a+)+$", SchemaVerdict.LimitExceeded)]
+    [InlineData("^(a*)*\\1b$", SchemaVerdict.LimitExceeded)]
+    public void Patterns_that_explode_end_in_steps_and_not_in_time(string pattern, SchemaVerdict expected)
     {
         CompiledSchema schema = Schemas.Compile(
             $"{{\"pattern\":{JsonSerializer.Serialize(pattern)}}}",
-            new SchemaRegistryOptions { Limits = new SchemaLimits { MaxPatternTimeMs = 50 } });
-        byte[] instance = Encoding.UTF8.GetBytes($"\"{new string('a', 40)}!\"");
-        SchemaEvaluationResult result = schema.Evaluate(instance);
-        Assert.False(result.IsValid);
-        if (result.Verdict == SchemaVerdict.LimitExceeded)
-        {
-            Assert.Equal(SchemaLimit.PatternTime, result.Limit);
-        }
+            new SchemaRegistryOptions { Limits = new SchemaLimits { MaxEvaluationSteps = 1_000_000 } });
+        Assert.Equal(expected, Schemas.Check(schema, $"\"{new string('a', 40)}!\""));
     }
 
     [Theory]
-    [InlineData("(?:(?:(?:a{1000}){1000}){1000}){1000}b")]
-    [InlineData("(a{0,60000}){0,60000}")]
-    [InlineData("a{99999999999999999999}")]
-    public void Patterns_with_huge_counts_are_bounded(string pattern)
+    [InlineData("(?:(?:(?:a{1000}){1000}){1000}){1000}b", "a")]
+    [InlineData("(a{0,60000}){0,60000}", "a")]
+    [InlineData("a{99999999999999999999}", "a")]
+    [InlineData("^(?:a|b){0,99999}$", "a")]
+    [InlineData("^(?=a)(?:a|aa)+$", "ab")]
+    public void Patterns_with_huge_counts_or_texts_are_bounded(string pattern, string part)
     {
         CompiledSchema schema = Schemas.Compile(
-            $"{{\"pattern\":\"{pattern}\"}}", new SchemaRegistryOptions { Limits = new SchemaLimits { MaxPatternTimeMs = 50 } });
-        Assert.NotEqual(SchemaVerdict.Malformed, schema.Check(Encoding.UTF8.GetBytes($"\"{new string('a', 5000)}\"")));
+            $"{{\"pattern\":\"{pattern}\"}}", new SchemaRegistryOptions { Limits = new SchemaLimits { MaxEvaluationSteps = 2_000_000 } });
+        Assert.NotEqual(SchemaVerdict.Malformed, Schemas.Check(schema, $"\"{string.Concat(Enumerable.Repeat(part, 50_000))}\""));
     }
+
+    [Fact]
+    public void Backtracking_that_would_fill_memory_is_a_limit() =>
+        Assert.Equal(
+            SchemaLimit.PatternMemory,
+            LimitOf(Schemas.Compile("""{"pattern":"^(?=a)(?:a|aa)+$"}"""), $"\"{new string('a', 500_000)}\""));
 
     [Fact]
     public void Patterns_too_long_or_nested_too_deeply_are_refused()
@@ -164,7 +167,7 @@ public sealed class LimitTests
         string members = string.Join(',', Enumerable.Range(0, 100_000).Select(i => $"\"m{i}\":{i}"));
         CompiledSchema schema = Schemas.Compile("""
             {"patternProperties":{"^m[0-9]+$":{"type":"integer"}},"propertyNames":{"maxLength":6},"required":["m99999"],"unevaluatedProperties":false,"maxProperties":100000}
-            """, new SchemaRegistryOptions { Limits = new SchemaLimits { MaxPatternTimeMs = 60_000 } });
+            """);
         Schemas.Accepts(schema, $"{{{members}}}");
         Schemas.Rejects(schema, $"{{{members},\"x\":1}}");
         SchemaEvaluationResult result = Schemas.Compile("""{"additionalProperties":false}""").Evaluate(Encoding.UTF8.GetBytes($"{{{members}}}"));
@@ -184,6 +187,26 @@ public sealed class LimitTests
         string items = string.Join(',', Enumerable.Range(0, Count).Select(i => $"{{\"$ref\":\"#/$defs/d{i}\"}}"));
         CompiledSchema schema = Schemas.Compile($"{{\"prefixItems\":[{items}],\"$defs\":{{{defs}}}}}");
         Schemas.Accepts(schema, $"[{string.Join(',', Enumerable.Range(0, Count))}]");
+    }
+
+    [Fact]
+    public void A_large_enum_is_no_linear_search()
+    {
+        CompiledSchema schema = Schemas.Compile(
+            $"{{\"items\":{{\"enum\":[{string.Join(',', Enumerable.Range(0, 20_000))},{{\"a\":1}},[1,2],null,true]}}}}",
+            new SchemaRegistryOptions { Limits = new SchemaLimits { MaxEvaluationSteps = 1_000_000 } });
+        Schemas.Accepts(schema, $"[{string.Join(',', Enumerable.Range(0, 20_000).Select(i => $"{i}.0"))},{{\"a\":10e-1}},[1,2],null,true]");
+        Schemas.Rejects(schema, "[20000]", "[false]", "[{}]", "[[2,1]]", "[\"a\"]");
+    }
+
+    [Fact]
+    public void Patterns_spend_steps()
+    {
+        CompiledSchema schema = Schemas.Compile(
+            """{"pattern":"^(?:[ab]*a[ab]{12}[^x]*){2}c$"}""", new SchemaRegistryOptions { Limits = new SchemaLimits { MaxEvaluationSteps = 20_000 } });
+        Random random = new(3);
+        string text = string.Concat(Enumerable.Range(0, 20_000).Select(_ => random.Next(2) == 0 ? 'a' : 'b'));
+        Assert.Equal(SchemaLimit.EvaluationSteps, LimitOf(schema, $"\"{text}\""));
     }
 
     [Fact]

@@ -112,7 +112,7 @@ internal sealed partial class NodeCompiler
             return null;
         }
 
-        if (!EcmaPattern.TryCompile(text, TimeSpan.FromMilliseconds(_options.Limits.MaxPatternTimeMs), out EcmaPattern? pattern, out string error))
+        if (!EcmaPattern.TryCompile(text, out EcmaPattern? pattern, out string error))
         {
             _errors.Add(SchemaRegistrationErrorCode.InvalidPattern, _node.Source, place, $"the pattern is refused: {error}");
             return null;

@@ -1,7 +1,6 @@
 // Why this file exists: the part of an evaluation that reads strings, names and values, with their cost.
 // Invariants: a span of decoded text is valid until the next string is decoded; patterns see well-formed UTF-16.
 
-using System.Diagnostics;
 using System.Text;
 
 namespace SourceOS.StateStore.Governance.JsonSchema;
@@ -63,12 +62,8 @@ internal ref partial struct Evaluation
             _scratch.Chars = new char[Math.Max(text.Length, _scratch.Chars.Length * 2)];
         }
 
-        long start = Stopwatch.GetTimestamp();
-        bool matched = pattern.IsMatch(text, _scratch.Chars, out bool inTime);
-        _patternTicks += Stopwatch.GetTimestamp() - start;
-        return inTime && _patternTicks <= _limits.MaxPatternTimeMs * (Stopwatch.Frequency / 1000)
-            ? matched
-            : Abort(SchemaLimit.PatternTime);
+        bool matched = pattern.IsMatch(text, _scratch.Chars, ref _steps, out bool inMemory);
+        return inMemory ? Charge(0) && matched : Abort(SchemaLimit.PatternMemory);
     }
 
     /// <summary>Whether a value equals a constant of a schema.</summary>
@@ -76,6 +71,13 @@ internal ref partial struct Evaluation
     {
         bool equal = JsonEquality.AreEqual(View, index, tape.View, place, ref _steps);
         return Charge(0) && equal;
+    }
+
+    /// <summary>The hash of a value, by which equal constants are found.</summary>
+    public ulong HashOf(int index)
+    {
+        _steps -= Node(index).Next - index + (Node(index).Length >> 6);
+        return IsAborted || _steps < 0 ? 0 : JsonHash.Value(View, index, ref _steps);
     }
 
     /// <summary>Looks for two equal items of an array.</summary>

@@ -22,7 +22,6 @@ internal ref partial struct Evaluation
     private int _bitsTop;
     private int _scopeCount;
     private int _referenceCount;
-    private long _patternTicks;
     private long _steps;
 
     public Evaluation(ReadOnlySpan<byte> text, EvaluationScratch scratch, int count, SchemaLimits limits, EvaluationOutput? output, bool assertFormat)

@@ -102,12 +102,15 @@ internal sealed class ConstKeyword : Keyword
         || (evaluation.WantsErrors && evaluation.Fail(Owner, Segment, index, "not the one value that is allowed"));
 }
 
-/// <summary>The <c>enum</c> keyword: strings by table, everything else one by one.</summary>
+/// <summary>The <c>enum</c> keyword: strings by table, many others by hash, few one by one.</summary>
 internal sealed class EnumKeyword : Keyword
 {
+    private const int MaxUnhashed = 8;
+
     private readonly JsonTape _tape;
     private readonly Utf8NameTable _strings;
     private readonly int[] _others;
+    private readonly ulong[]? _hashes;
 
     public EnumKeyword(SchemaNode owner, JsonTape tape, int place)
         : base(owner, "enum", KeywordTargets.All, KeywordRank.Value)
@@ -129,6 +132,12 @@ internal sealed class EnumKeyword : Keyword
 
         _strings = new Utf8NameTable([.. strings]);
         _others = [.. others];
+        if (_others.Length > MaxUnhashed)
+        {
+            long budget = long.MaxValue;
+            _hashes = Array.ConvertAll(_others, other => JsonHash.Value(tape.View, other, ref budget));
+            Array.Sort(_hashes, _others);
+        }
     }
 
     public override bool Apply(ref Evaluation evaluation, int index, int tracker)
@@ -142,9 +151,18 @@ internal sealed class EnumKeyword : Keyword
         }
         else
         {
-            foreach (int place in _others)
+            int first = 0;
+            int end = _others.Length;
+            if (_hashes is not null)
             {
-                if (evaluation.EqualsConstant(index, _tape, place))
+                ulong hash = evaluation.HashOf(index);
+                first = LowerBound(hash);
+                end = hash == ulong.MaxValue ? _others.Length : LowerBound(hash + 1);
+            }
+
+            for (int i = first; i < end; i++)
+            {
+                if (evaluation.EqualsConstant(index, _tape, _others[i]))
                 {
                     return true;
                 }
@@ -152,5 +170,19 @@ internal sealed class EnumKeyword : Keyword
         }
 
         return evaluation.WantsErrors && evaluation.Fail(Owner, Segment, index, "not one of the values that are allowed");
+    }
+
+    /// <summary>The first place whose hash is not below another.</summary>
+    private int LowerBound(ulong hash)
+    {
+        int low = 0;
+        int high = _hashes!.Length;
+        while (low < high)
+        {
+            int middle = (low + high) >> 1;
+            (low, high) = _hashes[middle] < hash ? (middle + 1, high) : (low, middle);
+        }
+
+        return low;
     }
 }

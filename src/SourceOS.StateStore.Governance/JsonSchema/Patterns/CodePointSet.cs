@@ -108,6 +108,11 @@ internal sealed class CodePointSet
     /// <summary>Whether a code point is a member.</summary>
     public bool Contains(int codePoint)
     {
+        if (_bounds.Length == 2)
+        {
+            return codePoint >= _bounds[0] && codePoint <= _bounds[1];
+        }
+
         int place = Array.BinarySearch(_bounds, codePoint);
         return place >= 0 || (~place & 1) == 1;
     }

@@ -1,7 +1,8 @@
 // Why this file exists: a pattern tells code points apart only by its own classes, so pattern and text are both rewritten over one
 // letter per kind of code point. Characters beyond the basic plane become single letters, and matchers see tiny alphabets.
 // Invariants: immutable; two code points share a letter exactly when every set of the pattern holds both or neither; a text maps to
-// at most as many letters as it has bytes. Not for patterns with references, which compare the characters themselves.
+// at most as many letters as it has bytes. Patterns with references compare
+// the characters themselves and have no alphabet.
 
 using System.Text;
 
@@ -10,7 +11,9 @@ namespace SourceOS.StateStore.Governance.JsonSchema;
 /// <summary>The letters of one pattern.</summary>
 internal sealed class PatternAlphabet
 {
-    private const int FirstLetter = ' ';
+    /// <summary>The first letter; printable, for whoever looks at one in a debugger.</summary>
+    public const int FirstLetter = ' ';
+
     private const int MaxLetters = 60_000;
     private const int AsciiCount = 128;
 
@@ -18,8 +21,9 @@ internal sealed class PatternAlphabet
     private readonly char[] _letters;
     private readonly char[] _ascii = new char[AsciiCount];
 
-    private PatternAlphabet(int[] starts, char[] letters)
+    private PatternAlphabet(int[] starts, char[] letters, int count)
     {
+        Count = count;
         _starts = starts;
         _letters = letters;
         for (int i = 0; i < AsciiCount; i++)
@@ -27,6 +31,9 @@ internal sealed class PatternAlphabet
             _ascii[i] = LetterOf(i);
         }
     }
+
+    /// <summary>Number of letters.</summary>
+    public int Count { get; }
 
     /// <summary>Makes the alphabet of a pattern.</summary>
     /// <returns>Null when it would need more letters than there are.</returns>
@@ -74,7 +81,7 @@ internal sealed class PatternAlphabet
             }
         }
 
-        return new PatternAlphabet([.. starts], [.. letters]);
+        return new PatternAlphabet([.. starts], [.. letters], known.Count);
     }
 
     /// <summary>Rewrites a text.</summary>

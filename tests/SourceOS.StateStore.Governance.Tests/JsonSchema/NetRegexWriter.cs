@@ -1,81 +1,30 @@
-// Why this file exists: writes the .NET expression that means what an ECMA-262 pattern means.
-// Invariants: only constructs whose meaning is the same in .NET under any culture are written; sets are written over the letters of
-// an alphabet, or over UTF-16 with surrogate pairs as units, so no class or dot matches half a character; the length is bounded.
+// Why this file exists: writes the .NET expression that means what a pattern means, so that .NET can judge the matchers.
+// Invariants: sets are written over UTF-16 with surrogate pairs as units; back-references to groups in loops mean something else in
+// .NET. Lazy repeats are written greedy: whether there is a match is the same, and .NET misjudges some lazy loops over the empty text.
 
 using System.Globalization;
 using System.Text;
+using SourceOS.StateStore.Governance.JsonSchema;
 
-namespace SourceOS.StateStore.Governance.JsonSchema;
+namespace SourceOS.StateStore.Governance.Tests.JsonSchema;
 
 /// <summary>Writes .NET expressions.</summary>
-internal sealed class PatternEmitter
+internal sealed class NetRegexWriter
 {
-    private const int MaxLength = 256 * 1024;
     private const string Never = @"[^\s\S]";
     private readonly StringBuilder _text = new();
-    private readonly PatternAlphabet? _alphabet;
     private readonly Dictionary<CodePointSet, string> _sets = [];
 
-    private PatternEmitter(PatternAlphabet? alphabet) => _alphabet = alphabet;
-
-    /// <summary>Whether the pattern used what only a backtracking matcher knows: looks, boundaries, references.</summary>
-    private bool NeedsBacktracking { get; set; }
-
     /// <summary>Writes a pattern.</summary>
-    /// <param name="node">The pattern.</param>
-    /// <param name="alphabet">The letters that texts are rewritten over; null to match UTF-16 itself.</param>
-    /// <param name="needsBacktracking">Whether only a backtracking matcher can run it.</param>
-    /// <returns>Null when it would grow too long.</returns>
-    public static string? Emit(PatternNode node, PatternAlphabet? alphabet, out bool needsBacktracking)
+    public static string Emit(PatternNode node)
     {
-        PatternEmitter emitter = new(alphabet);
+        NetRegexWriter emitter = new();
         emitter.Write(node);
-        needsBacktracking = emitter.NeedsBacktracking;
-        return emitter._text.Length > MaxLength ? null : emitter._text.ToString();
-    }
-
-    /// <summary>Estimates the states of a pattern with its counted repeats unrolled; saturates.</summary>
-    public static int Weight(PatternNode node)
-    {
-        const int Cap = 1_000_000;
-        long weight = 1;
-        switch (node)
-        {
-            case PatternNode.Sequence sequence:
-                foreach (PatternNode part in sequence.Parts)
-                {
-                    weight += Weight(part);
-                }
-
-                break;
-            case PatternNode.Choice choice:
-                foreach (PatternNode option in choice.Options)
-                {
-                    weight += Weight(option);
-                }
-
-                break;
-            case PatternNode.Repeat repeat:
-                weight = (long)Weight(repeat.Part) * Math.Max(1, Math.Max(repeat.Min, repeat.Max));
-                break;
-            case PatternNode.Capture capture:
-                weight = Weight(capture.Part);
-                break;
-            case PatternNode.Look look:
-                weight = Weight(look.Part);
-                break;
-        }
-
-        return (int)Math.Min(weight, Cap);
+        return emitter._text.ToString();
     }
 
     private void Write(PatternNode node)
     {
-        if (_text.Length > MaxLength)
-        {
-            return;
-        }
-
         switch (node)
         {
             case PatternNode.Set set:
@@ -112,14 +61,13 @@ internal sealed class PatternEmitter
                 _text.Append("\\z");
                 break;
             default:
-                WriteBacktracking(node);
+                WriteAssertion(node);
                 break;
         }
     }
 
-    private void WriteBacktracking(PatternNode node)
+    private void WriteAssertion(PatternNode node)
     {
-        NeedsBacktracking = true;
         switch (node)
         {
             case PatternNode.Backreference { Number: > 0 } reference:
@@ -159,43 +107,18 @@ internal sealed class PatternEmitter
             (_, -1) => string.Create(CultureInfo.InvariantCulture, $"{{{repeat.Min},}}"),
             _ => string.Create(CultureInfo.InvariantCulture, $"{{{repeat.Min},{repeat.Max}}}"),
         };
-        _text.Append(quantifier).Append(repeat.Lazy ? "?" : string.Empty);
+        _text.Append(quantifier);
     }
 
     private string SetText(CodePointSet set)
     {
         if (!_sets.TryGetValue(set, out string? text))
         {
-            text = _alphabet is null ? Utf16Text(set) : LetterText(_alphabet.LettersOf(set));
+            text = Utf16Text(set);
             _sets.Add(set, text);
         }
 
         return text;
-    }
-
-    private static string LetterText(SortedSet<char> letters)
-    {
-        if (letters.Count == 0)
-        {
-            return Never;
-        }
-
-        StringBuilder text = new("[");
-        int first = -1;
-        int last = -1;
-        foreach (char letter in letters)
-        {
-            if (letter != last + 1 || first < 0)
-            {
-                AppendBasic(text, first, last);
-                first = letter;
-            }
-
-            last = letter;
-        }
-
-        AppendRange(text, first, last);
-        return text.Append(']').ToString();
     }
 
     private static string Utf16Text(CodePointSet set)
