@@ -93,7 +93,9 @@ internal sealed class CliHost(ByteOutput output, ByteOutput errors)
         string help = $"See: statestore {path}--help";
         if (parse.Errors.Count > 0)
         {
-            throw CliException.Usage(parse.Errors[0].Message, help);
+            // A mistyped command also lacks a command; the word itself tells more.
+            bool isMistyped = parse.UnmatchedTokens.Count > 0 && parse.CommandResult.Command.Subcommands.Count > 0;
+            throw CliException.Usage(isMistyped ? $"There is no command '{path}{parse.UnmatchedTokens[0]}'." : parse.Errors[0].Message, help);
         }
 
         return parse.CommandResult.Command is VerbCommand { Run: not null } verb

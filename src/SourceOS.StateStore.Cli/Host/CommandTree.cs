@@ -36,6 +36,11 @@ internal static class CommandTree
         root.Subcommands.Add(EventVerb.Create());
         root.Subcommands.Add(LogVerb.Create());
         root.Subcommands.Add(StatusVerb.Create());
+        root.Subcommands.Add(ExplainVerb.Create());
+        root.Subcommands.Add(DoctorVerb.Create());
+        root.Subcommands.Add(VerifyVerb.Create());
+        root.Subcommands.Add(RepairVerb.Create());
+        root.Subcommands.Add(InspectVerb.Create());
         root.Subcommands.Add(CompletionVerb.Create());
         root.Subcommands.Add(SyncVerb.Create());
 

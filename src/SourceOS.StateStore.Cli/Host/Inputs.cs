@@ -54,7 +54,7 @@ internal static class Inputs
     /// <summary>The KIND argument.</summary>
     public static Argument<string> Kind()
     {
-        Argument<string> argument = new("KIND") { Description = "A kind of record: " + string.Join(", ", RecordKinds.All.Select(static kind => kind.PluralName)) };
+        Argument<string> argument = new("KIND") { HelpName = "KIND", Description = "A kind of record: " + string.Join(", ", RecordKinds.All.Select(static kind => kind.PluralName)) };
         argument.CompletionSources.Add(_ => RecordKinds.All.Select(static kind => new System.CommandLine.Completions.CompletionItem(kind.PluralName)));
         argument.Validators.Add(result =>
         {

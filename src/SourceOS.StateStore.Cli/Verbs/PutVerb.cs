@@ -55,7 +55,7 @@ internal static class PutVerb
         await using (store.ConfigureAwait(false))
         {
             StateSession session = store.OpenSession(context.Identity(store));
-            CommitBatch batch = new CommitBatch().Put(kind, id, body, new ChangeOptions { ExpectedSequence = context.Get(ExpectSequence) });
+            CommitBatch batch = new CommitBatch().Put(kind, id, body, RecordOptions.For(kind, body, context.Get(ExpectSequence)));
             CommitReceipt receipt = Receipts.Require(await session.CommitAsync(batch, CommitWait.Visible, context.Cancellation).ConfigureAwait(false));
             WriteAnswer(context, wanted, id, receipt, "Put");
         }

@@ -44,7 +44,7 @@ internal sealed class StatusView
             using StateStore store = context.OpenRead();
             using ReadSnapshot snapshot = store.OpenSnapshot();
             StateStoreStatus status = snapshot.GetStatus();
-            long conflicts = CountBy(snapshot, RecordKind.Conflict, ConflictStatus, static text => !text.SequenceEqual("resolved"u8));
+            long conflicts = CountBy(snapshot, RecordKind.Conflict, ConflictStatus, static text => !text.SequenceEqual("resolved"u8) && !text.SequenceEqual("closed"u8));
             long plans = CountBy(snapshot, RecordKind.Plan, PlanStatus, static text => text.SequenceEqual("blocked"u8));
             string next = status.NextAction.Length > 0 ? status.NextAction
                 : conflicts > 0 ? "See what must be decided: statestore conflicts"

@@ -13,11 +13,14 @@ internal static class SyncVerb
     {
         VerbCommand group = new("sync", "The architecture's names for the same commands", "statestore sync status --json", "statestore sync actors");
         group.Subcommands.Add(StatusVerb.Create());
+        group.Subcommands.Add(DoctorVerb.Create());
+        group.Subcommands.Add(ExplainVerb.Create());
         foreach (string alias in ListVerb.Aliases)
         {
             group.Subcommands.Add(ListVerb.CreateAlias(alias));
         }
 
+        group.Subcommands.Add(RepairVerb.Create());
         group.Subcommands.Add(ImportVerb.Create());
         return group;
     }

@@ -1,0 +1,194 @@
+// Why this file exists: `repair` shows what would be done, and does it when asked. Invariants: without --apply nothing is changed; --apply does exactly the plan it
+// shows, or the one in --plan, and refuses when the store is not the one that was planned for; what a person must decide is never decided here.
+
+using System.CommandLine;
+using System.Text.Json;
+using SourceOS.StateStore.Cli.Host;
+using SourceOS.StateStore.Cli.Output;
+using SourceOS.StateStore.Governance.Bootstrap;
+
+namespace SourceOS.StateStore.Cli.Verbs;
+
+/// <summary>Repairs the store.</summary>
+internal static class RepairVerb
+{
+    private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Show the plan and change nothing; this is the default" };
+    private static readonly Option<bool> Apply = new("--apply") { Description = "Do it" };
+    private static readonly Option<string> PlanFile = new("--plan") { Description = "With --apply: only this plan, as --dry-run --json printed it", HelpName = "FILE" };
+
+    /// <summary>The command.</summary>
+    public static VerbCommand Create()
+    {
+        VerbCommand command = new(
+            "repair",
+            "Show what a repair would do, or do it",
+            "statestore repair",
+            "statestore repair --dry-run --json > plan.json && statestore repair --apply --plan plan.json")
+        {
+            Run = RunAsync,
+        };
+        command.Options.Add(DryRun);
+        command.Options.Add(Apply);
+        command.Options.Add(PlanFile);
+        return command;
+    }
+
+    private static async Task<ExitCode> RunAsync(VerbContext context)
+    {
+        bool isApplying = context.Get(Apply);
+        string? planFile = context.Get(PlanFile);
+        if (isApplying && context.Get(DryRun))
+        {
+            throw CliException.Usage("--apply and --dry-run exclude each other.");
+        }
+
+        if (planFile is not null && !isApplying)
+        {
+            throw CliException.Usage("--plan needs --apply.");
+        }
+
+        string path = context.CheckedStorePath();
+        RepairPlan plan = StoreRepair.Plan(path);
+        RepairOutcome? outcome = null;
+        if (isApplying)
+        {
+            string hash = planFile is null ? plan.PlanHash : ReadHash(planFile, context.Cancellation);
+            if (!string.Equals(hash, plan.PlanHash, StringComparison.OrdinalIgnoreCase))
+            {
+                throw new CliException(new CliError(
+                    ExitCode.Refused, "plan_outdated", "The plan does not fit the store as it is now; nothing was changed.", planFile ?? "", Next: "Plan again, look at it, and apply that one."));
+            }
+
+            outcome = await StoreRepair.ApplyAsync(path, hash, Identity(context)).ConfigureAwait(false);
+        }
+
+        if (context.Json)
+        {
+            WriteJson(context.Out, plan, outcome);
+        }
+        else
+        {
+            WriteText(context, plan, outcome);
+        }
+
+        return plan.HumanReview.Count > 0 ? ExitCode.Unsafe : ExitCode.Done;
+    }
+
+    // A store that cannot be read cannot say who is registered; then the caller's own actor signs, and the report names it.
+    private static SessionIdentity Identity(VerbContext context)
+    {
+        string? given = context.Parse.GetValue(GlobalOptions.Actor);
+        string actor = given is null ? LocalIdentity.ActorOfUser(Environment.UserName) : VerbContext.CheckId(given, "--actor");
+        try
+        {
+            using StateStore store = context.OpenRead();
+            return context.Identity(store);
+        }
+        catch (StateStoreException exception)
+        {
+            context.Messages.Warning($"The store cannot be read before the repair ({exception.Summary}); {actor} is taken at its word.");
+            return new SessionIdentity(actor);
+        }
+    }
+
+    private static string ReadHash(string file, CancellationToken cancellationToken)
+    {
+        byte[] json = InputFiles.ReadDocument(file, cancellationToken);
+        Utf8JsonReader reader = new(json);
+        try
+        {
+            using JsonDocument document = JsonDocument.ParseValue(ref reader);
+            if (document.RootElement.ValueKind == JsonValueKind.Object
+                && document.RootElement.TryGetProperty("planHash"u8, out JsonElement hash) && hash.ValueKind == JsonValueKind.String)
+            {
+                return hash.GetString()!;
+            }
+        }
+        catch (JsonException)
+        {
+            throw CliException.BadData("The plan is not JSON.", file, "Make one with: statestore repair --dry-run --json", "invalid_json");
+        }
+
+        throw CliException.BadData("The plan has no planHash.", file, "Make one with: statestore repair --dry-run --json");
+    }
+
+    private static void WriteText(VerbContext context, RepairPlan plan, RepairOutcome? outcome)
+    {
+        ByteOutput output = context.Out;
+        if (plan.Steps.Count == 0 && plan.HumanReview.Count == 0)
+        {
+            output.WriteLine("Nothing needs repair.");
+            return;
+        }
+
+        output.WriteLine($"Plan {plan.PlanHash[..16]}");
+        foreach (RepairStep step in plan.Steps)
+        {
+            output.WriteLine($"{step.Order}. {ErrorMapping.SnakeCase(step.Action.ToString()).Replace('_', ' ')}: {TerminalText.Clean(step.Target)}");
+            WriteUnlessEmpty(output, "keeps", step.Preserves);
+            WriteUnlessEmpty(output, "rebuilds", step.Rebuilds);
+            WriteUnlessEmpty(output, "sets aside", step.Quarantines);
+        }
+
+        foreach (string review in plan.HumanReview)
+        {
+            output.WriteLine($"{context.Style.Red("decide")}: {TerminalText.Clean(review)}");
+        }
+
+        if (plan.LostEvents > 0 || plan.LostRecords > 0)
+        {
+            output.WriteLine($"Lost whatever is done: {plan.LostEvents} events, {plan.LostRecords} records.");
+        }
+
+        output.WriteLine(outcome is null
+            ? plan.HumanReview.Count > 0 ? "Nothing was changed: a person must decide first." : "Nothing was changed. Do it with: statestore repair --apply"
+            : $"{outcome.Outcome}{(outcome.ReportId.Length > 0 ? $", report {TerminalText.Clean(outcome.ReportId)}" : "")}.");
+    }
+
+    private static void WriteUnlessEmpty(ByteOutput output, string name, string text)
+    {
+        if (text.Length > 0)
+        {
+            output.WriteLine($"   {name} {TerminalText.Clean(text)}");
+        }
+    }
+
+    private static void WriteJson(ByteOutput output, RepairPlan plan, RepairOutcome? outcome) => JsonLine.Write(output, writer =>
+    {
+        writer.WriteStartObject();
+        writer.WriteString("planHash"u8, plan.PlanHash);
+        writer.WriteStartArray("steps"u8);
+        foreach (RepairStep step in plan.Steps)
+        {
+            writer.WriteStartObject();
+            writer.WriteNumber("order"u8, step.Order);
+            writer.WriteString("action"u8, ErrorMapping.SnakeCase(step.Action.ToString()));
+            writer.WriteString("target"u8, step.Target);
+            writer.WriteString("preserves"u8, step.Preserves);
+            writer.WriteString("rebuilds"u8, step.Rebuilds);
+            writer.WriteString("quarantines"u8, step.Quarantines);
+            writer.WriteBoolean("destructive"u8, step.IsDestructive);
+            writer.WriteEndObject();
+        }
+
+        writer.WriteEndArray();
+        writer.WriteStartObject("loss"u8);
+        writer.WriteNumber("events"u8, plan.LostEvents);
+        writer.WriteNumber("records"u8, plan.LostRecords);
+        writer.WriteEndObject();
+        writer.WriteStartArray("humanReview"u8);
+        foreach (string review in plan.HumanReview)
+        {
+            writer.WriteStringValue(review);
+        }
+
+        writer.WriteEndArray();
+        if (outcome is not null)
+        {
+            writer.WriteString("outcome"u8, outcome.Outcome);
+            writer.WriteString("reportId"u8, outcome.ReportId);
+        }
+
+        writer.WriteEndObject();
+    });
+}
