@@ -1,8 +1,9 @@
 // Why this file exists: identifiers come from outside (JSON, callers, stored bytes) and one rule decides for all of them. Invariants: 1 to 255
 // bytes of well-formed UTF-8 without control characters; event types are dotted lower-case names of 1 to 128 bytes.
 
-using System.Text;
+using System.Runtime.CompilerServices;
 using System.Text.Unicode;
+using System.Text;
 
 namespace SourceOS.StateStore.Format;
 
@@ -75,6 +76,7 @@ public static class Identifier
     /// <summary>Whether a text is an identifier, and if not, why.</summary>
     /// <param name="text">The text.</param>
     /// <returns>The reason.</returns>
+    [SkipLocalsInit]
     public static IdentifierFault Check(string? text)
     {
         if (string.IsNullOrEmpty(text))

@@ -3,6 +3,7 @@
 // them), nothing here allocates, nothing here throws because a native library is missing.
 
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 
 namespace SourceOS.StateStore.Format;
 
@@ -108,6 +109,7 @@ public static class Checksum
     /// <param name="first">The first piece: an event's salt, or all of the leaf's data.</param>
     /// <param name="second">The second piece: the event, or nothing.</param>
     /// <param name="destination">Takes the hash; at least 32 bytes.</param>
+    [SkipLocalsInit]
     public static void Sha256Leaf(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, Span<byte> destination)
     {
         Sha256Hasher hasher = Sha256Hasher.Create();
@@ -138,6 +140,7 @@ public static class Checksum
     /// <param name="left">Hash of the left child, 32 bytes.</param>
     /// <param name="right">Hash of the right child, 32 bytes.</param>
     /// <param name="destination">Takes the hash; at least 32 bytes, and may be one of the children.</param>
+    [SkipLocalsInit]
     public static void Sha256Node(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right, Span<byte> destination)
     {
         Span<byte> block = stackalloc byte[1 + (2 * Sha256LengthBytes)];

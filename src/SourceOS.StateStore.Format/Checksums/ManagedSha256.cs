@@ -3,6 +3,7 @@
 
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace SourceOS.StateStore.Format;
@@ -91,6 +92,7 @@ internal static unsafe class ManagedSha256
         }
     }
 
+    [SkipLocalsInit]
     private static void Compress(Span<uint> words, ReadOnlySpan<byte> block)
     {
         Span<uint> schedule = stackalloc uint[64];

@@ -2,6 +2,7 @@
 // whatever the number of leaves; the result equals the definition (split at the largest power of two below n).
 
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace SourceOS.StateStore.Format;
 
@@ -40,6 +41,7 @@ public static class MerkleHash
     /// <summary>Root of the tree over leaf hashes that stand one after the other.</summary>
     /// <param name="leafHashes">32 bytes for each leaf.</param>
     /// <returns>The root.</returns>
+    [SkipLocalsInit]
     public static Hash256 Root(ReadOnlySpan<byte> leafHashes)
     {
         ThrowHelper.ThrowIfArgument(leafHashes.Length % HashLength != 0, "Leaf hashes are 32 bytes each.", nameof(leafHashes));

@@ -245,6 +245,12 @@ public sealed class FrameTests
         Assert.Equal(FaultCode.ScratchTooSmall, fault.Code);
         Assert.True(frame.TryOpenBody(new byte[(int)fault.OffsetBytes], out FrameBody body, out _));
         Assert.Equal(8, body.Count);
+
+        // A body that is not compressed needs none.
+        byte[] plain = Frame(9, 8, compress: false);
+        Assert.True(FrameView.TryRead(plain, out frame, out _));
+        Assert.True(frame.TryOpenBody(default(Span<byte>), out body, out _));
+        Assert.Equal(8, body.Count);
     }
 
     [Fact]
