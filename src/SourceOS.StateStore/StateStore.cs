@@ -62,7 +62,7 @@ public sealed class StateStore : IAsyncDisposable, IDisposable
     {
         (path, options, FileOps ops) = Prepare(path, options);
         new StoreCreation(options, ops).Create(path);
-        return new StateStore(new StoreWriter(new StoreOpening(path, options, ops).Open(), options, ops));
+        return new StateStore(StoreWriter.Start(new StoreOpening(path, options, ops).Open(), options, ops));
     }
 
     /// <summary>Opens a store for writing; recovers it first when it was not closed.</summary>
@@ -75,7 +75,7 @@ public sealed class StateStore : IAsyncDisposable, IDisposable
     public static StateStore Open(string path, StateStoreOptions? options = null)
     {
         (path, options, FileOps ops) = Prepare(path, options);
-        return new StateStore(new StoreWriter(new StoreOpening(path, options, ops).Open(), options, ops));
+        return new StateStore(StoreWriter.Start(new StoreOpening(path, options, ops).Open(), options, ops));
     }
 
     /// <summary>Opens a store for reading, beside a writer or without one. Never creates or changes anything.</summary>

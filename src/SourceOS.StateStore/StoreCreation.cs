@@ -107,18 +107,45 @@ internal sealed class StoreCreation(StateStoreOptions options, FileOps ops)
         file.SyncAll();
     }
 
-    // The superblock comes last: without it the directory is not a store, so a crash in between leaves none.
+    // The superblock comes last: without it the directory is not a store, so a crash in between leaves none. A failure in between takes what was
+    // moved away again: the directory was empty.
     private void MoveParts(string temporary, string path)
     {
-        foreach (string part in (string[])[StoreLayout.EventsName, StoreLayout.StateName, StoreLayout.QuarantineName, StoreLayout.ReportsName, StoreLayout.LockName])
+        string[] parts = [StoreLayout.EventsName, StoreLayout.StateName, StoreLayout.QuarantineName, StoreLayout.ReportsName, StoreLayout.LockName];
+        try
         {
-            StoreDirectory.Rename(ops, Path.Combine(temporary, part), Path.Combine(path, part));
+            foreach (string part in parts)
+            {
+                StoreDirectory.Rename(ops, Path.Combine(temporary, part), Path.Combine(path, part));
+            }
+
+            StoreDirectory.Sync(ops, path);
+            StoreDirectory.Rename(ops, Path.Combine(temporary, StoreLayout.SuperblockName), Path.Combine(path, StoreLayout.SuperblockName));
+        }
+        catch
+        {
+            foreach (string part in parts)
+            {
+                Remove(Path.Combine(path, part));
+            }
+
+            throw;
         }
 
         StoreDirectory.Sync(ops, path);
-        StoreDirectory.Rename(ops, Path.Combine(temporary, StoreLayout.SuperblockName), Path.Combine(path, StoreLayout.SuperblockName));
-        StoreDirectory.Sync(ops, path);
         StoreDirectory.Remove(ops, temporary);
+    }
+
+    private void Remove(string path)
+    {
+        if (ops.Stat(path, out FileStatus status) == 0 && status.Kind == FileKind.Directory)
+        {
+            RemoveTree(path);
+        }
+        else
+        {
+            _ = ops.Unlink(path);
+        }
     }
 
     private void RemoveTree(string directory)

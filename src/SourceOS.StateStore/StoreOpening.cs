@@ -48,8 +48,8 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
         try
         {
             Quarantine quarantine = new(ops, _layout.QuarantinePath, _clock);
-            LogRecovery recovery = new(_layout, superblock, _files, new BlockHealer(segments, quarantine));
-            LogRecoveryResult found = recovery.Run(StateInspection.Run(_layout, superblock, NeedsProof(superblock, geometry, writerLock.Previous), options.ProveStateUpToBytes));
+            LogRecovery recovery = new(_layout, superblock, _files);
+            LogRecoveryResult found = recovery.Run(StateInspection.Run(_layout, superblock, NeedsProof(superblock, geometry, writerLock), options.ProveStateUpToBytes));
             ThrowIfRefused(found);
             epoch = found.LastEpoch + 1;
             if (needsTwin)
@@ -77,29 +77,26 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
     }
 
     // The state is proven unless the newest slot says that it was closed cleanly or this kernel still has every page that the last writer wrote.
-    private bool NeedsProof(Superblock superblock, LogGeometry geometry, LockNote previous)
+    private bool NeedsProof(Superblock superblock, LogGeometry geometry, WriterLock writerLock)
     {
         SegmentCatalog catalog = SegmentCatalog.List(_layout, _files);
         FoundSlot? newest = SlotSet.Read(_layout, catalog, superblock.StoreId, geometry, _files).Newest;
-        bool isClean = newest is { Descriptor.IsCleanClose: true };
-        string boot = WriterLock.CurrentBootId();
-        bool isSameBoot = boot.Length > 0 && previous.BootId == boot;
-        return previous == LockNote.Unreadable || (!isClean && !isSameBoot);
+        return writerLock.AsksForProof(newest is { Descriptor.IsCleanClose: true });
     }
 
     private LogWriter OpenLog(Superblock superblock, LogGeometry geometry, SegmentFiles segments, Quarantine quarantine, LogRecoveryResult found, ulong epoch)
     {
         long tail = found.Tip.Address;
         using LogReader reader = new(_layout, geometry, _files);
-        if (segments.SegmentCount == 0)
-        {
-            segments.CreateSegment((int)TailSlot.SegmentOf(Math.Max(tail, FormatLimits.FirstLogAddress + 1), superblock.SegmentBits));
-        }
-
         if (found.Decision.Case != RecoveryCase.Clean)
         {
+            if (found.Healing is FoundSlot slot)
+            {
+                new BlockHealer(segments, quarantine).Heal(slot);
+            }
+
             TailRepair repair = new(segments, reader, quarantine);
-            if (found.Decision.CutTail || found.Scan.Stop == LogStop.Bytes)
+            if (found.Decision.CutTail)
             {
                 repair.Cut(tail, found.EndOfSegments, found.Scan.StopReason);
             }
@@ -156,6 +153,7 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
             }
 
             StateGenerations.RemoveOthers(_layout, current.StateGeneration, ops);
+            writerLock.NoteBoot(_clock);
             return new OpenedStore(_layout, _files, current, writerLock, log, state, Report(found, quarantine, rebuilds, folded));
         }
         catch

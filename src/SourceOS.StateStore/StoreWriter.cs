@@ -27,7 +27,7 @@ internal sealed class StoreWriter : SnapshotSource, IDisposable
     private ulong _visibleSequence;
     private int _disposed;
 
-    internal StoreWriter(OpenedStore opened, StateStoreOptions options, FileOps ops)
+    private StoreWriter(OpenedStore opened, StateStoreOptions options, FileOps ops)
         : base(opened.Layout, opened.Superblock, options, opened.Files)
     {
         _lock = opened.Lock;
@@ -45,8 +45,26 @@ internal sealed class StoreWriter : SnapshotSource, IDisposable
         CommitLoopParts parts = new(
             _state, new StateFold(view, header, digest), _log, Superblock.StoreId, options, ops, Layout.StorePath, options.Clock ?? TimeProvider.System, _metrics, _logger);
         _loop = new CommitLoop(parts, Published);
-        _loop.Start();
         EngineLog.Opened(_logger, Layout.StorePath, Report.Case, _visibleSequence, Report.Summary);
+
+        // Last: what throws before it leaves no thread behind.
+        _loop.Start();
+    }
+
+    /// <summary>Starts the writer of an opened store. What was opened is given back when that fails.</summary>
+    internal static StoreWriter Start(OpenedStore opened, StateStoreOptions options, FileOps ops)
+    {
+        try
+        {
+            return new StoreWriter(opened, options, ops);
+        }
+        catch
+        {
+            opened.Log.Dispose();
+            opened.State.Dispose();
+            opened.Lock.Dispose();
+            throw;
+        }
     }
 
     internal RecoveryReport Report { get; }
@@ -107,7 +125,6 @@ internal sealed class StoreWriter : SnapshotSource, IDisposable
         }
         finally
         {
-            _loop.Dispose();
             _log.Dispose();
             _state.CloseEnvironment();
             Release();

@@ -37,6 +37,22 @@ internal abstract class CrashChoice
         public override bool KeepsChange() => keep != (_index++ == exception);
     }
 
+    /// <summary>Exactly the things of a set are there in their newest version; the others are as they were synced last.</summary>
+    public sealed class Subset(Func<int, bool> keeps) : CrashChoice
+    {
+        private int _index;
+
+        public override (int Base, int Other, byte OtherSectors) Block(int versions)
+        {
+            int chosen = keeps(_index++) ? versions : 0;
+            return (chosen, chosen, 0);
+        }
+
+        public override int Length(int versions) => keeps(_index++) ? versions : 0;
+
+        public override bool KeepsChange() => keeps(_index++);
+    }
+
     /// <summary>Everything is drawn.</summary>
     public sealed class Drawn(Random random) : CrashChoice
     {

@@ -55,6 +55,27 @@ public sealed class CrashTrace
         return images;
     }
 
+    /// <summary>
+    /// Like <see cref="Images"/>, but thorough: every subset of what is pending when that is little, with each thing torn besides; otherwise each thing
+    /// alone kept, lost or torn, pairs of them, and drawn ones. The images are made as they are asked for.
+    /// </summary>
+    /// <param name="step">How many steps had happened.</param>
+    /// <param name="seed">Seed of what is sampled and drawn.</param>
+    /// <param name="subsetBits">Up to how many pending things every subset is made.</param>
+    /// <param name="maxSampled">How many images at most where not every subset is made.</param>
+    public IEnumerable<CrashImage> AllImages(int step, int seed, int subsetBits = 10, int maxSampled = 200)
+    {
+        DiskModel model = ModelAt(step);
+        int pending = CountPending(model.Root);
+        IEnumerable<(string Label, CrashChoice Choice)> choices = pending <= subsetBits
+            ? Subsets(pending, step + seed)
+            : Sampled(pending, step, seed, maxSampled);
+        foreach ((string label, CrashChoice choice) in choices)
+        {
+            yield return Draw(model, step, label, choice);
+        }
+    }
+
     internal int NewFileId() => _nextFileId++;
 
     internal void Add(TraceStep step) => _steps.Add(step);
@@ -87,6 +108,59 @@ public sealed class CrashTrace
         }
 
         for (int i = 0; ; i++)
+        {
+            yield return ($"drawn with seed {seed}, number {i}", new CrashChoice.Drawn(new Random(HashSeed(seed, step, i))));
+        }
+    }
+
+    private static IEnumerable<(string Label, CrashChoice Choice)> Subsets(int pending, int variety)
+    {
+        for (int mask = 0; mask < 1 << pending; mask++)
+        {
+            int kept = mask;
+            yield return ($"subset {mask:x} of {pending}", new CrashChoice.Subset(thing => (kept & (1 << thing)) != 0));
+        }
+
+        for (int thing = 0; thing < pending; thing++)
+        {
+            yield return Systematic(thing, 2, pending, variety);
+            yield return Systematic(thing, 3, pending, variety);
+        }
+    }
+
+    private static IEnumerable<(string Label, CrashChoice Choice)> Sampled(int pending, int step, int seed, int maxSampled)
+    {
+        yield return ("nothing pending kept", new CrashChoice.Uniform(keep: false));
+        yield return ("everything pending kept", new CrashChoice.Uniform(keep: true));
+        List<Func<(string Label, CrashChoice Choice)>> systematic = [];
+        for (int i = 0; i < pending * 4; i++)
+        {
+            int number = i;
+            systematic.Add(() => Systematic(number / 4, number % 4, pending, step + seed));
+        }
+
+        for (int i = 0; i < pending; i++)
+        {
+            for (int j = i + 1; j < pending; j++)
+            {
+                (int first, int second) = (i, j);
+                systematic.Add(() => ($"only things {first} and {second} of {pending} kept", new CrashChoice.Subset(thing => thing == first || thing == second)));
+                systematic.Add(() => ($"only things {first} and {second} of {pending} lost", new CrashChoice.Subset(thing => thing != first && thing != second)));
+            }
+        }
+
+        Random random = new(HashSeed(seed, step, -1));
+        if (systematic.Count > maxSampled)
+        {
+            random.Shuffle(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(systematic));
+        }
+
+        foreach (Func<(string Label, CrashChoice Choice)> choice in systematic.Take(maxSampled * 2 / 3))
+        {
+            yield return choice();
+        }
+
+        for (int i = 0; i < maxSampled / 3; i++)
         {
             yield return ($"drawn with seed {seed}, number {i}", new CrashChoice.Drawn(new Random(HashSeed(seed, step, i))));
         }

@@ -53,6 +53,24 @@ public sealed class RecordingFileOps : FileOpsDecorator
         }
     }
 
+    /// <summary>Records a sync that did not come through the seam, such as one of liblmdb.</summary>
+    public void RecordForeignSync(string path)
+    {
+        lock (_lock)
+        {
+            _trace.Add(new TraceStep.SyncFile(_fileIds[Relative(path)!]));
+        }
+    }
+
+    /// <summary>Whether a path below the root is known as a file.</summary>
+    public bool Knows(string path)
+    {
+        lock (_lock)
+        {
+            return Relative(path) is { } relative && _fileIds.ContainsKey(relative);
+        }
+    }
+
     public override int Open(string path, OpenOptions flags, int mode)
     {
         lock (_lock)

@@ -17,7 +17,7 @@ internal sealed record CommitLoopParts(
     StateEnvironment State, StateFold Fold, LogWriter Log, StoreId StoreId, StateStoreOptions Options, FileOps Files, string StorePath, TimeProvider Clock, EngineMetrics Metrics, ILogger Logger);
 
 /// <summary>The writer.</summary>
-internal sealed class CommitLoop : IDisposable
+internal sealed class CommitLoop
 {
     private const int SpaceCheckIntervalMs = 100;
     private readonly CommitLoopParts _parts;
@@ -73,9 +73,6 @@ internal sealed class CommitLoop : IDisposable
         _thread.Join();
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => _queue.Dispose();
-
     private void Run()
     {
         while (true)
@@ -85,7 +82,7 @@ internal sealed class CommitLoop : IDisposable
             {
                 RunGroup(work!);
             }
-            else if (_queue.IsClosed && _queue.Count == 0)
+            else if (_queue.IsFinished)
             {
                 return;
             }

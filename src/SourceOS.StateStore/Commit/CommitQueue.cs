@@ -1,48 +1,54 @@
 // Why this file exists: the bounded way from many callers to the one writer thread. Invariants: at most `capacity` commits wait; a
-// caller beyond that waits without blocking a thread; after Close nothing enters and the writer drains what is left.
+// caller beyond that waits without blocking a thread; after Close nothing enters, the writer drains what is left, and every caller that
+// still waits for room is turned away: nobody waits for a writer that is gone.
 
 using System.Collections.Concurrent;
 
 namespace SourceOS.StateStore.Commit;
 
 /// <summary>Many producers, one consumer, bounded.</summary>
-internal sealed class CommitQueue(int capacity) : IDisposable
+[System.Diagnostics.CodeAnalysis.SuppressMessage("Reliability", "CA1001", Justification = "Semaphores without a wait handle hold nothing, and callers who come late still touch them.")]
+internal sealed class CommitQueue(int capacity)
 {
     private readonly ConcurrentQueue<CommitWork> _items = new();
-    private readonly SemaphoreSlim _room = new(capacity, capacity);
+    private readonly SemaphoreSlim _room = new(capacity);
     private readonly SemaphoreSlim _available = new(0);
-    private int _closed;
+    private readonly Lock _closing = new();
+    private volatile bool _isClosed;
 
     /// <summary>Commits that wait now.</summary>
     internal int Count => _items.Count;
 
-    internal bool IsClosed => Volatile.Read(ref _closed) != 0;
+    /// <summary>Whether nothing is left and nothing will come.</summary>
+    internal bool IsFinished => _isClosed && _items.IsEmpty;
 
     /// <summary>Waits for room and enqueues.</summary>
     /// <exception cref="StateStoreException">With <see cref="StateStoreErrorCode.Closed"/> when the store was closed.</exception>
     internal async ValueTask EnqueueAsync(CommitWork work, CancellationToken cancellationToken)
     {
         await _room.WaitAsync(cancellationToken).ConfigureAwait(false);
-        if (IsClosed)
+        lock (_closing)
         {
-            _room.Release();
-            throw new StateStoreException(StateStoreErrorCode.Closed, "The store is closed.", next: "Open it again to commit.");
+            if (!_isClosed)
+            {
+                _items.Enqueue(work);
+                _available.Release();
+                return;
+            }
         }
 
-        _items.Enqueue(work);
-        _available.Release();
+        // The room goes to the next caller that waits, who is turned away in the same way.
+        _room.Release();
+        throw new StateStoreException(StateStoreErrorCode.Closed, "The store is closed.", next: "Open it again to commit.");
     }
 
-    /// <summary>Waits for the next commit; false when the time passed or the queue was closed and is empty. Writer thread only.</summary>
+    /// <summary>Waits for the next commit; false when the time passed or the queue is finished. Writer thread only.</summary>
     internal bool TryTake(int timeoutMs, out CommitWork? work)
     {
         work = null;
-        if (!_available.Wait(timeoutMs))
-        {
-            return false;
-        }
 
-        return TryDequeue(out work);
+        // Closing wakes the writer once, and that once may have been taken while a group was gathered.
+        return !IsFinished && _available.Wait(timeoutMs) && TryDequeue(out work);
     }
 
     /// <summary>Takes a commit that is already there. Writer thread only.</summary>
@@ -55,17 +61,17 @@ internal sealed class CommitQueue(int capacity) : IDisposable
     /// <summary>Lets nothing in any more and wakes the writer.</summary>
     internal void Close()
     {
-        if (Interlocked.Exchange(ref _closed, 1) == 0)
+        lock (_closing)
         {
-            _available.Release();
-        }
-    }
+            if (_isClosed)
+            {
+                return;
+            }
 
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        _room.Dispose();
-        _available.Dispose();
+            _isClosed = true;
+        }
+
+        _available.Release();
     }
 
     private bool TryDequeue(out CommitWork? work)

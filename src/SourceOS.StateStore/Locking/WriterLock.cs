@@ -1,5 +1,6 @@
 // Why this file exists: one writer per store, and the trace it leaves for the next one. Invariants: the flock is the lock, the content
-// is advice; the content of the previous holder is read before it is replaced; the lock lives exactly as long as this object.
+// is advice; the content of the previous holder is read before it is replaced; the note names this boot only once the state was found good
+// under it, so that an open that fails half-way does not hide a power loss from the next; the lock lives exactly as long as this object.
 
 using System.Buffers;
 using System.Globalization;
@@ -13,9 +14,10 @@ namespace SourceOS.StateStore.Locking;
 /// <param name="ProcessId">Its process id; 0 when unreadable.</param>
 /// <param name="BootId">The kernel boot it ran under; empty when unreadable.</param>
 /// <param name="OpenedAt">When it opened the store, as it wrote it; empty when unreadable.</param>
-internal sealed record LockNote(int ProcessId, string BootId, string OpenedAt)
+/// <param name="Inode">The inode of the lock file that it wrote to; a copied store has another one. 0 when unreadable.</param>
+internal sealed record LockNote(int ProcessId, string BootId, string OpenedAt, ulong Inode)
 {
-    internal static LockNote Unreadable { get; } = new(0, "", "");
+    internal static LockNote Unreadable { get; } = new(0, "", "", 0);
 
     internal static LockNote Parse(ReadOnlySpan<byte> content)
     {
@@ -25,6 +27,7 @@ internal sealed record LockNote(int ProcessId, string BootId, string OpenedAt)
             int pid = 0;
             string boot = "";
             string opened = "";
+            ulong inode = 0;
             while (reader.Read())
             {
                 if (reader.TokenType != JsonTokenType.PropertyName)
@@ -45,12 +48,15 @@ internal sealed record LockNote(int ProcessId, string BootId, string OpenedAt)
                     case "openedAt" when reader.TokenType == JsonTokenType.String:
                         opened = reader.GetString() ?? "";
                         break;
+                    case "inode" when reader.TokenType == JsonTokenType.Number:
+                        inode = reader.TryGetUInt64(out ulong number) ? number : 0;
+                        break;
                     default:
                         break;
                 }
             }
 
-            return new LockNote(pid, boot, opened);
+            return new LockNote(pid, boot, opened, inode);
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
@@ -66,11 +72,15 @@ internal sealed class WriterLock : IDisposable
     private const int MaxContentBytes = 4096;
     private readonly StoreFile _file;
 
-    private WriterLock(StoreFile file, LockNote previous)
+    private WriterLock(StoreFile file, LockNote previous, ulong inode)
     {
         _file = file;
         Previous = previous;
+        Inode = inode;
     }
+
+    /// <summary>The inode of the lock file.</summary>
+    internal ulong Inode { get; }
 
     /// <summary>What the holder before left; <see cref="LockNote.Unreadable"/> when the file was missing or foreign.</summary>
     internal LockNote Previous { get; }
@@ -89,8 +99,9 @@ internal sealed class WriterLock : IDisposable
 
             // The note is read again under the lock: the holder may have changed between the read and the lock.
             note = ReadNote(file);
-            WriteNote(file, clock);
-            return new WriterLock(file, note);
+            ulong inode = file.GetStatus().Inode;
+            WriteNote(file, clock, note.BootId, note.Inode);
+            return new WriterLock(file, note, inode);
         }
         catch
         {
@@ -123,6 +134,19 @@ internal sealed class WriterLock : IDisposable
         return File.Exists(path) ? File.ReadAllText(path).Trim() : "";
     }
 
+    /// <summary>Whether the state that the previous holder left must be proven, as far as the lock tells.</summary>
+    /// <param name="isClean">Whether the newest slot says that the store was closed cleanly.</param>
+    internal bool AsksForProof(bool isClean)
+    {
+        string boot = CurrentBootId();
+        bool isSameBoot = boot.Length > 0 && Previous.BootId == boot;
+        bool isKnown = Previous.BootId.Length > 0 && Previous.Inode == Inode;
+        return !isKnown || (!isClean && !isSameBoot);
+    }
+
+    /// <summary>Says that the state is good under this kernel: from here on it need not be proven again after a mere kill.</summary>
+    internal void NoteBoot(TimeProvider clock) => WriteNote(_file, clock, CurrentBootId(), Inode);
+
     /// <inheritdoc/>
     public void Dispose() => _file.Dispose();
 
@@ -145,15 +169,16 @@ internal sealed class WriterLock : IDisposable
         return length == 0 ? LockNote.Unreadable : LockNote.Parse(content.AsSpan(0, length).TrimEnd((byte)0));
     }
 
-    private static void WriteNote(StoreFile file, TimeProvider clock)
+    private static void WriteNote(StoreFile file, TimeProvider clock, string bootId, ulong inode)
     {
         ArrayBufferWriter<byte> buffer = new();
         using (Utf8JsonWriter writer = new(buffer))
         {
             writer.WriteStartObject();
             writer.WriteNumber("pid", Environment.ProcessId);
-            writer.WriteString("bootId", CurrentBootId());
+            writer.WriteString("bootId", bootId);
             writer.WriteString("openedAt", clock.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture));
+            writer.WriteNumber("inode", inode);
             writer.WriteEndObject();
         }
 

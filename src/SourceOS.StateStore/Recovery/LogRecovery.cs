@@ -1,7 +1,7 @@
 // Why this file exists: collects the facts about a store's log and state and looks the answer up in the table (format-spec/recovery.md).
-// Invariants: decides before it changes anything, except that a valid slot's copy is laid over the block that it copies, which only
-// restores bytes that were acknowledged; the writer lock is held.
+// Invariants: reads only; a slot's copy that would heal the log is laid over it in memory, and the decision is about the log as it is then.
 
+using System.Diagnostics.CodeAnalysis;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Log;
 using SourceOS.StateStore.Readers.Log;
@@ -17,32 +17,17 @@ namespace SourceOS.StateStore.Recovery;
 /// <param name="LastEpoch">The highest writer epoch met.</param>
 /// <param name="EndOfSegments">Log address behind the last segment.</param>
 /// <param name="DurableAddress">The highest position that something vouches for.</param>
-/// <param name="IsHealed">Whether a slot's copy was laid over its block.</param>
+/// <param name="Healing">The slot whose copy must be laid over its block first; null when none must. Everything else is about the log with it.</param>
 internal sealed record LogRecoveryResult(
-    RecoveryDecision Decision, LogTip Tip, SlotSet Slots, StateInspection State, LogScan Scan, ulong LastEpoch, long EndOfSegments, long DurableAddress, bool IsHealed);
+    RecoveryDecision Decision, LogTip Tip, SlotSet Slots, StateInspection State, LogScan Scan, ulong LastEpoch, long EndOfSegments, long DurableAddress, FoundSlot? Healing);
 
 /// <summary>Recovery's reading part.</summary>
-/// <remarks>Without a healer nothing is ever written: the outcome is what a writer would meet before it heals.</remarks>
-internal sealed class LogRecovery(StoreLayout layout, Superblock superblock, StoreFiles files, BlockHealer? healer)
+internal sealed class LogRecovery(StoreLayout layout, Superblock superblock, StoreFiles files)
 {
     private readonly LogGeometry _geometry = new(superblock.PageBits, superblock.SegmentBits);
 
     /// <summary>Finds out what to do.</summary>
     internal LogRecoveryResult Run(StateInspection state)
-    {
-        LogRecoveryResult result = Decide(state, isHealed: false);
-        if (!result.Decision.MayWrite && result.Decision.Case != RecoveryCase.ForkedLog && healer is not null && healer.TryHeal(result.Slots, result.Scan.End.Address))
-        {
-            LogRecoveryResult healed = Decide(state, isHealed: true);
-            return healed.Decision.MayWrite
-                ? healed with { Decision = healed.Decision with { Case = RecoveryCase.HealedFromSlot } }
-                : healed;
-        }
-
-        return result;
-    }
-
-    private LogRecoveryResult Decide(StateInspection state, bool isHealed)
     {
         SegmentCatalog catalog = SegmentCatalog.List(layout, files);
         if (catalog.Status != ReadStatus.Ok)
@@ -51,20 +36,56 @@ internal sealed class LogRecovery(StoreLayout layout, Superblock superblock, Sto
         }
 
         SlotSet slots = SlotSet.Read(layout, catalog, superblock.StoreId, _geometry, files);
+        LogRecoveryResult found = Decide(catalog, slots, state, files, healing: null);
+
+        // Newest first: its copy holds the bytes of the older one of the same block, and more.
+        foreach (FoundSlot slot in slots.Slots)
+        {
+            if (Heals(catalog, slots, state, found, slot, out LogRecoveryResult? healed))
+            {
+                return healed;
+            }
+        }
+
+        return found;
+    }
+
+    // A copy heals when it makes the log whole up to what is durable, or up to the slot's own tail where that lies further: the slot's group is
+    // whole then, so it may be one that was acknowledged, whose last block the next group's write tore.
+    private bool Heals(SegmentCatalog catalog, SlotSet slots, StateInspection state, LogRecoveryResult found, FoundSlot slot, [NotNullWhen(true)] out LogRecoveryResult? healed)
+    {
+        TailSlot descriptor = slot.Descriptor;
+        healed = null;
+        if (!slot.IsCopyValid || descriptor.BlockLength == 0 || descriptor.Tail <= found.Tip.Address)
+        {
+            return false;
+        }
+
+        ReadOnlyMemory<byte> copy = slot.Bytes.Slice(TailSlot.DescriptorLengthBytes, descriptor.BlockLength);
+        OverlaidFiles overlaid = new(files, layout.SegmentPath(_geometry.SegmentOf(descriptor.BlockAddress)), _geometry.FileOffsetOf(descriptor.BlockAddress), copy);
+        LogRecoveryResult result = Decide(catalog, slots, state, overlaid, slot);
+        bool reachesTail = result.Tip.Address >= descriptor.Tail;
+        bool reachesDurable = result.Decision.MayWrite && !found.Decision.MayWrite;
+        healed = result.Decision.MayWrite && (reachesTail || reachesDurable) ? result : null;
+        return healed is not null;
+    }
+
+    private LogRecoveryResult Decide(SegmentCatalog catalog, SlotSet slots, StateInspection state, StoreFiles log, FoundSlot? healing)
+    {
         long endOfSegments = catalog.Last < 0 ? LogGeometry.FirstAddress : _geometry.SegmentStart(catalog.Last + 1);
-        using LogReader reader = new(layout, _geometry, files);
+        using LogReader reader = new(layout, _geometry, log);
         StateRelation relation = state.Header is null ? StateRelation.None : StateRelation.At;
         LogScan scan = relation == StateRelation.None ? ScanAll(reader, endOfSegments) : ScanFromState(reader, state, endOfSegments, ref relation);
         long vouched = Math.Max(Math.Max(slots.DurableBefore, scan.VouchedByLaterFrames), state.Header?.LogPosition ?? 0);
         FoundSlot? newest = slots.Newest;
         RecoveryFacts facts = new(
-            EndReachesDurable: scan.End.Address >= vouched,
+            EndReachesDurable: catalog.Count > 0 && scan.End.Address >= vouched,
             scan.Stop,
-            CopyHeals: false,
+            CopyHeals: healing is not null,
             relation,
             NewestSlotIsCleanAtEnd: newest is { Descriptor.IsCleanClose: true } && newest.Descriptor.Tail == scan.End.Address);
         ulong epoch = Math.Max(Math.Max(slots.HighestEpoch, scan.LastEpoch), state.Header?.WriterEpoch ?? 0);
-        return new LogRecoveryResult(RecoveryTable.Decide(in facts), scan.End, slots, state, scan, epoch, endOfSegments, vouched, isHealed);
+        return new LogRecoveryResult(RecoveryTable.Decide(in facts), scan.End, slots, state, scan, epoch, endOfSegments, vouched, healing);
     }
 
     private LogScan ScanAll(LogReader reader, long endOfSegments) =>

@@ -59,7 +59,7 @@ internal enum StateAction
     Rebuild = 3,
 }
 
-/// <summary>The facts that decide.</summary>
+/// <summary>The facts that decide. When a slot's copy heals, the others are about the log with the copy laid over its block.</summary>
 internal readonly record struct RecoveryFacts(
     bool EndReachesDurable, LogStop Stop, bool CopyHeals, StateRelation State, bool NewestSlotIsCleanAtEnd);
 
@@ -75,7 +75,6 @@ internal static class RecoveryTable
         {
             return facts switch
             {
-                { CopyHeals: true } => new(RecoveryCase.HealedFromSlot, MayWrite: true, CutTail: false, StateAction.Keep),
                 { Stop: LogStop.Zeroes, State: StateRelation.Ahead } => Refuse(RecoveryCase.RolledBackLog),
                 { Stop: LogStop.Zeroes } => Refuse(RecoveryCase.LostTail),
                 _ => Refuse(RecoveryCase.Damage),
@@ -94,13 +93,15 @@ internal static class RecoveryTable
             return Refuse(RecoveryCase.ForkedLog);
         }
 
-        if (facts.Stop == LogStop.Bytes)
+        bool cutsTail = facts.Stop == LogStop.Bytes;
+        RecoveryCase named = facts switch
         {
-            return new(RecoveryCase.TornTail, MayWrite: true, CutTail: true, state);
-        }
-
-        RecoveryCase named = facts.NewestSlotIsCleanAtEnd ? RecoveryCase.Clean : RecoveryCase.Crash;
-        return new(named, MayWrite: true, CutTail: false, state);
+            { CopyHeals: true } => RecoveryCase.HealedFromSlot,
+            { Stop: LogStop.Bytes } => RecoveryCase.TornTail,
+            { NewestSlotIsCleanAtEnd: true } => RecoveryCase.Clean,
+            _ => RecoveryCase.Crash,
+        };
+        return new(named, MayWrite: true, cutsTail, state);
     }
 
     private static RecoveryDecision Refuse(RecoveryCase named) => new(named, MayWrite: false, CutTail: false, StateAction.Keep);

@@ -1,5 +1,5 @@
 // Why this file exists: what the tail slots say, over the segments that can hold the newest ones. Invariants: a slot counts only with a valid
-// descriptor that stands in its own place; order is by generation, newest first.
+// descriptor that stands in its own place; order is by generation, newest first; without damage the newest slot of the store is among them.
 
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Readers.Log;
@@ -12,9 +12,6 @@ internal sealed record FoundSlot(TailSlot Descriptor, bool IsCopyValid, ReadOnly
 /// <summary>The valid slots, newest first.</summary>
 internal sealed class SlotSet
 {
-    // The tail can be in the last segment that holds data; one more may be prepared ahead, and a crash may have left one more behind it.
-    private const int SegmentsRead = 4;
-
     private SlotSet(List<FoundSlot> slots, ulong highestEpoch)
     {
         Slots = slots;
@@ -31,27 +28,39 @@ internal sealed class SlotSet
     /// <summary>The highest position that a slot proves by itself.</summary>
     internal long DurableBefore => Slots.Count == 0 ? 0 : Slots.Max(slot => slot.Descriptor.DurableBefore);
 
+    // A commit that was never acknowledged may have made any number of segments behind the tail, and slots in them, so the search goes back from
+    // the last segment until a slot is met. No slot newer than that one stands below what that one says was durable: ends never go back behind it.
     internal static SlotSet Read(StoreLayout layout, SegmentCatalog catalog, StoreId storeId, LogGeometry geometry, StoreFiles files)
     {
         List<FoundSlot> slots = [];
         ulong epoch = 0;
+        long lowest = long.MinValue;
         ReadOnlySpan<int> segments = catalog.Segments;
-        foreach (int number in segments[Math.Max(0, segments.Length - SegmentsRead)..])
+        for (int i = segments.Length - 1; i >= 0 && segments[i] >= lowest; i--)
         {
-            SegmentInfo info = SegmentInfo.Read(layout, number, storeId, geometry, files);
+            SegmentInfo info = SegmentInfo.Read(layout, segments[i], storeId, geometry, files);
             epoch = info.HeaderFault.IsFault ? epoch : Math.Max(epoch, info.Header.WriterEpoch);
-            for (int index = 0; index < 2; index++)
+            AddSlots(info, slots, ref epoch);
+            if (lowest == long.MinValue && slots.Count > 0)
             {
-                SlotInfo slot = info.Slot(index);
-                if (slot.IsValid)
-                {
-                    slots.Add(new FoundSlot(slot.Descriptor, slot.IsCopyValid, info.SlotBytes(index)));
-                    epoch = Math.Max(epoch, slot.Descriptor.WriterEpoch);
-                }
+                lowest = slots.Min(slot => TailSlot.SegmentOf(slot.Descriptor.DurableBefore, geometry.SegmentBits));
             }
         }
 
         slots.Sort((left, right) => right.Descriptor.Generation.CompareTo(left.Descriptor.Generation));
         return new SlotSet(slots, epoch);
+    }
+
+    private static void AddSlots(SegmentInfo info, List<FoundSlot> slots, ref ulong epoch)
+    {
+        for (int index = 0; index < 2; index++)
+        {
+            SlotInfo slot = info.Slot(index);
+            if (slot.IsValid)
+            {
+                slots.Add(new FoundSlot(slot.Descriptor, slot.IsCopyValid, info.SlotBytes(index)));
+                epoch = Math.Max(epoch, slot.Descriptor.WriterEpoch);
+            }
+        }
     }
 }

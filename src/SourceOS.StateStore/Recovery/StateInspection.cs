@@ -61,6 +61,7 @@ internal sealed record StateInspection(StateHeader? Header, FrameEntry? LastFram
     {
         StateHeader header = new();
         view.ReadHeader(header);
+        view.ReadDigest(new StateDigest());
         if (header.StoreId != superblock.StoreId || header.Generation != superblock.StateGeneration)
         {
             return None("the state belongs to another store or generation");

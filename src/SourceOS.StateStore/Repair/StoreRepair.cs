@@ -32,14 +32,14 @@ public static class StoreRepair
         List<string> review = [];
         Superblock superblock = ReadOrDerive(layout, files, steps, out bool isDerived);
         StateInspection state = StateInspection.Run(layout, superblock, needsProof: true, options.ProveStateUpToBytes);
-        LogRecoveryResult found = new LogRecovery(layout, superblock, files, healer: null).Run(state);
+        LogRecoveryResult found = new LogRecovery(layout, superblock, files).Run(state);
         if (found.Decision.MayWrite)
         {
             AddSteps(steps, found, superblock);
         }
         else
         {
-            AddHeal(steps, review, found);
+            AddReview(review, found);
         }
 
         ulong lost = review.Count == 0 ? 0 : LostEvents(found, state);
@@ -119,6 +119,11 @@ public static class StoreRepair
 
     private static void AddSteps(List<RepairStep> steps, LogRecoveryResult found, Superblock superblock)
     {
+        if (found.Healing is FoundSlot slot)
+        {
+            steps.Add(new RepairStep(steps.Count + 1, RepairAction.HealBlock, StoreLayout.EventsName, "everything outside one 4 KiB block", $"the block at log address {slot.Descriptor.BlockAddress} from its tail slot's copy", "the block as it is", false));
+        }
+
         if (found.Decision.CutTail)
         {
             steps.Add(new RepairStep(steps.Count + 1, RepairAction.CutTornTail, StoreLayout.EventsName, "every acknowledged commit", "", $"the bytes behind log address {found.Tip.Address}", false));
@@ -135,16 +140,8 @@ public static class StoreRepair
         }
     }
 
-    // Whether the copies really heal shows only when they are laid over, which is what opening does first; here it is a step that may help.
-    private static void AddHeal(List<RepairStep> steps, List<string> review, LogRecoveryResult found)
+    private static void AddReview(List<string> review, LogRecoveryResult found)
     {
-        FoundSlot? slot = found.Slots.Slots.FirstOrDefault(candidate => candidate.IsCopyValid && candidate.Descriptor.BlockAddress <= found.Tip.Address + 4096 && candidate.Descriptor.Tail > found.Tip.Address && candidate.Descriptor.Tail >= found.DurableAddress);
-        if (slot is not null && found.Decision.Case != RecoveryCase.ForkedLog)
-        {
-            steps.Add(new RepairStep(steps.Count + 1, RepairAction.HealBlock, StoreLayout.EventsName, "everything outside one 4 KiB block", $"the block at log address {slot.Descriptor.BlockAddress} from its tail slot's copy", "the block as it is", false));
-            return;
-        }
-
         string missing = $"sequences from {found.Tip.LastSequence + 1} on are missing from the log, which is sound up to address {found.Tip.Address} and was durable up to {found.DurableAddress} ({found.Scan.StopReason})";
         review.Add(found.Decision.Case switch
         {
