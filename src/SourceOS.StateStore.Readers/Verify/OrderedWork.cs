@@ -83,9 +83,10 @@ internal static class OrderedWork
                     }
                 }
             }
-            catch (Exception exception) when (Fail(exception))
+            catch (Exception exception)
             {
                 // The consumer throws it on the calling thread.
+                Fail(exception);
             }
         }
 
@@ -176,7 +177,7 @@ internal static class OrderedWork
             }
         }
 
-        private bool Fail(Exception exception)
+        private void Fail(Exception exception)
         {
             lock (_resultGate)
             {
@@ -184,8 +185,6 @@ internal static class OrderedWork
                 _isStopped = true;
                 Monitor.PulseAll(_resultGate);
             }
-
-            return true;
         }
     }
 }
