@@ -57,17 +57,17 @@ public sealed class EventVerbTests
     }
 
     [Fact]
-    public void Follow_shows_the_past_and_then_what_another_process_commits_and_ends_at_ctrl_c()
+    public async Task Follow_shows_the_past_and_then_what_another_process_commits_and_ends_at_ctrl_c()
     {
         using Statestore store = Statestore.Initialised();
         using Process follower = store.Start(null, "log", "--follow", "--json", "--type", "app.*");
         try
         {
             store.Run("event", "append", "app.one").Exits(0);
-            Assert.Equal("app.one", Next(follower));
+            Assert.Equal("app.one", await NextAsync(follower));
             store.Run("event", "append", "other.event").Exits(0);
             store.Run("event", "append", "app.two").Exits(0);
-            Assert.Equal("app.two", Next(follower));
+            Assert.Equal("app.two", await NextAsync(follower));
             Process.Start("kill", ["-INT", $"{follower.Id}"]).WaitForExit();
             Assert.True(follower.WaitForExit(60_000));
             Assert.Equal(130, follower.ExitCode);
@@ -82,27 +82,26 @@ public sealed class EventVerbTests
     }
 
     [Fact]
-    public void A_reader_that_closes_the_pipe_ends_the_program_quietly()
+    public async Task A_reader_that_closes_the_pipe_ends_the_program_quietly()
     {
         using Statestore store = Statestore.Initialised();
         using Process shell = Process.Start(new ProcessStartInfo("/bin/bash")
         {
-            ArgumentList = { "-c", $"'{AppContext.BaseDirectory}statestore' --store '{store.StorePath}' log --follow --json | head -n 1; echo \"${{PIPESTATUS[0]}}\"" },
+            ArgumentList = { "-c", $"'{AppContext.BaseDirectory}statestore' --store '{store.StorePath}' log --json | head -n 1; echo \"${{PIPESTATUS[0]}}\"" },
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         })!;
-        string error = shell.StandardError.ReadToEndAsync().ContinueWith(static read => read.Result, TaskScheduler.Default).GetAwaiter().GetResult();
-        string output = shell.StandardOutput.ReadToEnd();
+        Task<string> error = shell.StandardError.ReadToEndAsync();
+        string output = await shell.StandardOutput.ReadToEndAsync();
         Assert.True(shell.WaitForExit(60_000));
-        Assert.Equal("", error);
+        Assert.Equal("", await error);
         Assert.EndsWith("\n0\n", output, StringComparison.Ordinal);
     }
 
-    private static string? Next(Process follower)
+    private static async Task<string?> NextAsync(Process follower)
     {
-        Task<string?> line = follower.StandardOutput.ReadLineAsync();
-        Assert.True(line.Wait(TimeSpan.FromSeconds(60)), "The event did not come.");
-        return JsonDocument.Parse(line.Result!).RootElement.GetProperty("type").GetString();
+        string? line = await follower.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(60));
+        return JsonDocument.Parse(line!).RootElement.GetProperty("type").GetString();
     }
 
     private static IEnumerable<ulong> Sequences(Answer answer) => answer.Exits(0).Lines.Select(static line => line.GetProperty("sequence").GetUInt64());
