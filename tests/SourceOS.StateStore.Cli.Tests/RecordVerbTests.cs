@@ -7,7 +7,7 @@ namespace SourceOS.StateStore.Cli.Tests;
 
 public sealed class RecordVerbTests
 {
-    private const string Note = """{"schema":"sourceos.object-record/v1alpha1","object_id":"note:1","object_type":"note","title":"Übung \"1\"","workspace_id":"workspace:w","x_extra":[1,2.50,{"a":null}]}""";
+    private const string Note = """{"schema":"sourceos.object-record/v1alpha1","object_id":"note:1","object_type":"note","workspace_id":"workspace:w","title":"Übung \"1\"","x_extra":[1,2.50,{"a":null}]}""";
 
     [Fact]
     public void A_record_is_put_got_listed_and_deleted()

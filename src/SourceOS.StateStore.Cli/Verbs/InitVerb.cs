@@ -77,6 +77,8 @@ internal static class InitVerb
 
     private static async Task<SetupResult> SetUpAsync(VerbContext context, string? profile, string? profileClass, string? device)
     {
+        CheckIdentifier("--profile", profile);
+        CheckIdentifier("--device", device);
         string path = Path.GetFullPath(context.CheckedStorePath());
         bool isCreated = !IsStore(path);
         if (!isCreated && TryAnswerWithoutWriting(context, path, profile, profileClass, device) is { } unchanged)
@@ -86,7 +88,7 @@ internal static class InitVerb
 
         if (isCreated && Path.GetDirectoryName(path) is { Length: > 0 } parent)
         {
-            Directory.CreateDirectory(parent);
+            CreateParent(parent);
         }
 
         StateStore store = isCreated ? StateStore.Create(path) : context.OpenWrite();
@@ -167,4 +169,26 @@ internal static class InitVerb
         writer.WriteNumber("sequence"u8, result.Sequence);
         writer.WriteEndObject();
     });
+
+    // Before anything is made: a name that the store would refuse must not leave an empty store behind.
+    private static void CheckIdentifier(string option, string? id)
+    {
+        if (id is not null && !Identifier.IsValid(id, out string reason))
+        {
+            throw new ArgumentException($"{option}: {reason}");
+        }
+    }
+
+    // A path that cannot hold a directory is a fault of the machine, not a record that was not found.
+    private static void CreateParent(string parent)
+    {
+        try
+        {
+            Directory.CreateDirectory(parent);
+        }
+        catch (IOException exception)
+        {
+            throw new StateStoreException(StateStoreErrorCode.InputOutput, $"The directory for the store cannot be made: {exception.Message}", parent, "Name another place with --store.", innerException: exception);
+        }
+    }
 }

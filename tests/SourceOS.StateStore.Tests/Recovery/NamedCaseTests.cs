@@ -200,7 +200,7 @@ public sealed class NamedCaseTests : IDisposable
         {
             StoreCopy.CopyLive(_directory.StorePath, Live);
             await LiveStore.CommitAsync(store, 3, 30, titleLength: 40_000);
-            foreach (string file in Directory.EnumerateFiles(Path.Combine(_directory.StorePath, "events")))
+            foreach (string file in Directory.EnumerateFiles(Path.Combine(_directory.StorePath, "events"), "*.log"))
             {
                 string target = Path.Combine(Live, "events", Path.GetFileName(file));
                 if (!File.Exists(target))
