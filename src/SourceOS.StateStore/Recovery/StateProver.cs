@@ -18,7 +18,7 @@ internal static class StateProver
         LmdbWalkReport report = LmdbWalker.Walk(() => map.Snapshot(in meta), meta, options);
         if (report.Findings.Count > 0)
         {
-            return report.Findings[0].ToString();
+            return $"page {report.Findings[0].Page} of {report.Findings[0].Database}: {report.Findings[0].Text}";
         }
 
         return check.Flaw ?? check.Finish();
