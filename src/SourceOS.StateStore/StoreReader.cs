@@ -32,9 +32,6 @@ internal sealed class StoreReader : SnapshotSource, IDisposable
 
     internal override StateStoreException? Fault => null;
 
-    /// <summary>Whether snapshots pin their pages, so that a writer cannot reuse them.</summary>
-    internal bool IsPinning => _generation.Environment is not null;
-
     internal ulong VisibleSequence
     {
         get

@@ -68,9 +68,6 @@ internal sealed class StateView(StateRoots roots, UnpinnedGuard? guard = null) :
     /// <summary>For cursors over unpinned pages: throws when what they show may be mixed.</summary>
     internal void ThrowIfMoved() => guard?.ThrowIfMoved();
 
-    /// <summary>Whether spans over pages may be handed out.</summary>
-    internal bool IsPinned => guard is null;
-
     /// <summary>Reads the header.</summary>
     internal void ReadHeader(StateHeader header)
     {
