@@ -58,7 +58,7 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
                 SuperblockFile.Write(_layout, ops, superblock);
             }
 
-            LogWriter log = OpenLog(superblock, geometry, segments, quarantine, found, epoch);
+            LogWriter log = OpenLog(superblock, geometry, segments, quarantine, recovery, found, epoch);
             try
             {
                 return OpenState(superblock, geometry, writerLock, log, quarantine, found);
@@ -84,7 +84,7 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
         return writerLock.AsksForProof(newest is { Descriptor.IsCleanClose: true });
     }
 
-    private LogWriter OpenLog(Superblock superblock, LogGeometry geometry, SegmentFiles segments, Quarantine quarantine, LogRecoveryResult found, ulong epoch)
+    private LogWriter OpenLog(Superblock superblock, LogGeometry geometry, SegmentFiles segments, Quarantine quarantine, LogRecovery recovery, LogRecoveryResult found, ulong epoch)
     {
         long tail = found.Tip.Address;
         using LogReader reader = new(_layout, geometry, _files);
@@ -102,6 +102,7 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
             }
 
             repair.Rewrite(found.Slots.DurableBefore, tail, found.Slots.Newest);
+            ThrowIfChanged(found, recovery.Run(found.State));
         }
 
         EventLogOptions logOptions = new(superblock.PageBits, options.LogMemoryPages);
@@ -124,6 +125,21 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
         {
             log.Dispose();
             throw;
+        }
+    }
+
+    // After a sync that failed, the page cache may show bytes that no disk has, and drop them at any moment: between the scan and the writing again,
+    // too. What is on the medium now is read once more, before a slot vouches for it (format-spec/model found what happens otherwise).
+    private static void ThrowIfChanged(LogRecoveryResult found, LogRecoveryResult again)
+    {
+        if (again.Tip != found.Tip || again.Scan.Stop != LogStop.Zeroes || again.Healing is not null)
+        {
+            throw new StateStoreException(
+                StateStoreErrorCode.InputOutput,
+                $"The log changed while it was recovered: it ended at {found.Tip.Address}, and at {again.Tip.Address} when it was read again.",
+                $"log address {Math.Min(found.Tip.Address, again.Tip.Address)}",
+                "Nothing that was acknowledged is concerned. Open the store again; if it happens twice, check the device.",
+                isRetryable: true);
         }
     }
 
