@@ -41,6 +41,7 @@ internal static class CommandTree
         root.Subcommands.Add(VerifyVerb.Create());
         root.Subcommands.Add(RepairVerb.Create());
         root.Subcommands.Add(InspectVerb.Create());
+        root.Subcommands.Add(KeysVerb.Create());
         root.Subcommands.Add(CompletionVerb.Create());
         root.Subcommands.Add(SyncVerb.Create());
 
