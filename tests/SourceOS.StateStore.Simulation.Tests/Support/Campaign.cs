@@ -86,6 +86,9 @@ internal sealed class Campaign(string name, ITestOutputHelper output)
         }
     }
 
+    /// <summary>Prints something that helps to read the figures.</summary>
+    internal void Note(string text) => Say($"{name}: {text}");
+
     private void Say(string line)
     {
         output.WriteLine(line);

@@ -1,6 +1,8 @@
 // Why this file exists: campaigns make thousands of stores; memory-backed directories keep the disk out of their time. Invariants: unique, removed
 // on dispose; falls back to the temporary directory where no memory file system is mounted.
 
+using SourceOS.StateStore.Testing;
+
 namespace SourceOS.StateStore.Simulation.Tests;
 
 /// <summary>A directory of a test's own, in memory where possible.</summary>
@@ -27,6 +29,14 @@ internal sealed class Scratch : IDisposable
         {
             Directory.Delete(directory, recursive: true);
         }
+    }
+
+    /// <summary>Copies what failed to where it outlives the test.</summary>
+    internal static void Keep(string directory, string name)
+    {
+        string kept = Path.Combine(Path.GetTempPath(), $"statestore-failed-{name}-{Guid.NewGuid():n}");
+        StoreCopy.CopyLive(directory, kept);
+        Console.WriteLine($"The store is kept in {kept}.");
     }
 
     public void Dispose() => Remove(Root);
