@@ -182,6 +182,10 @@ public sealed class ReadSnapshot : IDisposable
         }
     }
 
+    internal EventReader OpenEvents() => _source.OpenEvents();
+
+    internal Readers.Log.LogReader OpenLog() => _source.OpenLog();
+
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_pin is null, this);
 
     internal void ThrowIfUnusable()

@@ -38,8 +38,9 @@ internal abstract class SnapshotSource(StoreLayout layout, Superblock superblock
     /// <summary>Waits until new events may be visible; returns at once when <paramref name="seen"/> is not the newest any more.</summary>
     internal abstract ValueTask WaitForNewsAsync(ulong seen, CancellationToken cancellationToken);
 
-    internal EventReader OpenEvents() =>
-        new(new LogReader(Layout, new LogGeometry(Superblock.PageBits, Superblock.SegmentBits), Files), Superblock.StoreId);
+    internal EventReader OpenEvents() => new(OpenLog(), Superblock.StoreId);
+
+    internal LogReader OpenLog() => new(Layout, new LogGeometry(Superblock.PageBits, Superblock.SegmentBits), Files);
 
     internal StateStoreStatus Describe(StateView view)
     {

@@ -13,6 +13,10 @@ public sealed class MissingLibraryTests
 
     private delegate bool Decompress(ReadOnlySpan<byte> block, Span<byte> destination);
 
+    private delegate bool VerifySignature(ReadOnlySpan<byte> publicKey, ReadOnlySpan<byte> message, ReadOnlySpan<byte> signature);
+
+    private delegate void RequireLibrary();
+
     private delegate bool Compress(ReadOnlySpan<byte> source, Span<byte> destination, out int writtenBytes);
 
     /// <summary>Loads the assembly once more, where no native library is found.</summary>
@@ -55,6 +59,21 @@ public sealed class MissingLibraryTests
         Assert.Equal(text, back);
         Assert.False(Method<Compress>(lz4, nameof(Lz4.TryCompress))(text, block, out written));
         Assert.Equal(0, written);
+        bare.Unload();
+    }
+
+    [Fact]
+    public void Without_libcrypto_no_signature_is_believed_and_signing_names_the_package()
+    {
+        var bare = new Bare();
+        Type ed25519 = bare.LoadFromAssemblyPath(typeof(Ed25519).Assembly.Location).GetType(typeof(Ed25519).FullName!)!;
+        Assert.False((bool)ed25519.GetProperty(nameof(Ed25519.IsAvailable))!.GetValue(null)!);
+        byte[] seed = new byte[Ed25519.PrivateKeyLengthBytes];
+        Assert.True(Ed25519.Verify(Ed25519.PublicKeyOf(seed), "said"u8, Ed25519.Sign(seed, "said"u8)));
+        Assert.False(Method<VerifySignature>(ed25519, nameof(Ed25519.Verify))(Ed25519.PublicKeyOf(seed), "said"u8, Ed25519.Sign(seed, "said"u8)));
+        Exception refused = Assert.ThrowsAny<Exception>(() => Method<RequireLibrary>(ed25519, nameof(Ed25519.Require))());
+        Assert.Equal(typeof(StateStoreException).FullName, refused.GetType().FullName);
+        Assert.Contains(Ed25519.DebianPackage, refused.Message, StringComparison.Ordinal);
         bare.Unload();
     }
 }

@@ -42,6 +42,9 @@ internal static class CommandTree
         root.Subcommands.Add(RepairVerb.Create());
         root.Subcommands.Add(InspectVerb.Create());
         root.Subcommands.Add(KeysVerb.Create());
+        root.Subcommands.Add(CheckpointVerb.Create());
+        root.Subcommands.Add(ProveVerb.Create());
+        root.Subcommands.Add(ProofVerb.Create());
         root.Subcommands.Add(CompletionVerb.Create());
         root.Subcommands.Add(SyncVerb.Create());
 

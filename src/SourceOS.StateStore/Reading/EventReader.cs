@@ -40,6 +40,9 @@ internal sealed class EventReader(LogReader log, StoreId storeId) : IDisposable
         return null;
     }
 
+    /// <summary>Reads and verifies the frame that holds a sequence; null as for <see cref="Read"/>. Valid until the next read.</summary>
+    internal ReadOnlyMemory<byte>? ReadFrame(StateView view, ulong sequence) => Load(view, sequence) ? new ReadOnlyMemory<byte>(_entry, 0, _entryLength) : (ReadOnlyMemory<byte>?)null;
+
     /// <inheritdoc/>
     public void Dispose() => log.Dispose();
 
