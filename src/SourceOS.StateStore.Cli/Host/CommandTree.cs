@@ -45,6 +45,8 @@ internal static class CommandTree
         root.Subcommands.Add(CheckpointVerb.Create());
         root.Subcommands.Add(ProveVerb.Create());
         root.Subcommands.Add(ProofVerb.Create());
+        root.Subcommands.Add(BackupVerb.Create());
+        root.Subcommands.Add(BackupVerb.CreateRestore());
         root.Subcommands.Add(CompletionVerb.Create());
         root.Subcommands.Add(SyncVerb.Create());
 

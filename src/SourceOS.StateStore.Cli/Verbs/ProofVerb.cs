@@ -88,7 +88,8 @@ internal static class ProofVerb
         return verdict.Holds ? ExitCode.Done : ExitCode.No;
     }
 
-    private static NoteKey ReadKey(string given, CancellationToken cancellationToken)
+    /// <summary>The key that an argument is or that its file holds.</summary>
+    internal static NoteKey ReadKey(string given, CancellationToken cancellationToken)
     {
         if (NoteKey.TryParse(given, out NoteKey? key))
         {

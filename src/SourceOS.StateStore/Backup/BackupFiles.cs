@@ -1,0 +1,89 @@
+// Why this file exists: copying files so that what is said to be there is on the medium. Invariants: files and their directories are synced before a directory gets its final name; only
+// regular files are read; what an interrupted run left under the unfinished name is removed by the next.
+
+using SourceOS.StateStore.Format;
+
+namespace SourceOS.StateStore.Backup;
+
+internal static class BackupFiles
+{
+    private const int BufferBytes = 1 << 20;
+
+    /// <summary>The unfinished name of a directory.</summary>
+    internal static string Unfinished(string destination) => destination + ".unfinished";
+
+    /// <summary>The full path of a new directory; refuses one that exists or lies in the other.</summary>
+    internal static string CheckNew(string destination, string source)
+    {
+        string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(destination));
+        string other = Path.TrimEndingDirectorySeparator(Path.GetFullPath(source));
+        if (Path.Exists(full))
+        {
+            throw new StateStoreException(StateStoreErrorCode.AlreadyExists, "There is something at the destination; it is not overwritten.", full, "Name a new directory.");
+        }
+
+        return (full + "/").StartsWith(other + "/", StringComparison.Ordinal)
+            ? throw new StateStoreException(StateStoreErrorCode.InvalidInput, "The destination lies in the source.", full, "Name a directory outside of it.")
+            : full;
+    }
+
+    internal static void DeleteDirectory(string path)
+    {
+        if (Directory.Exists(path))
+        {
+            Directory.Delete(path, recursive: true);
+        }
+    }
+
+    /// <summary>Copies a file from its beginning to its end, in order, and hashes what was copied.</summary>
+    internal static BackupFile Copy(string from, string to, string name, CancellationToken cancellationToken)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(to)!);
+        using FileStream source = new(from, new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, Share = FileShare.ReadWrite | FileShare.Delete, BufferSize = 0 });
+        using FileStream target = new(to, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0 });
+        Sha256Hasher hasher = Sha256Hasher.Create();
+        byte[] buffer = new byte[BufferBytes];
+        long length = 0;
+        int read;
+        while ((read = source.Read(buffer)) > 0)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            hasher.Append(buffer.AsSpan(0, read));
+            target.Write(buffer, 0, read);
+            length += read;
+        }
+
+        target.Flush(flushToDisk: true);
+        return new BackupFile(name, length, hasher.Finish());
+    }
+
+    internal static BackupFile Hash(string path, string name)
+    {
+        using FileStream source = new(path, new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, BufferSize = 0 });
+        Sha256Hasher hasher = Sha256Hasher.Create();
+        byte[] buffer = new byte[BufferBytes];
+        int read;
+        while ((read = source.Read(buffer)) > 0)
+        {
+            hasher.Append(buffer.AsSpan(0, read));
+        }
+
+        return new BackupFile(name, source.Length, hasher.Finish());
+    }
+
+    internal static void WriteAll(string path, ReadOnlySpan<byte> content)
+    {
+        using FileStream file = new(path, FileMode.CreateNew, FileAccess.Write);
+        file.Write(content);
+        file.Flush(flushToDisk: true);
+    }
+
+    /// <summary>Gives a directory its final name.</summary>
+    internal static void Finish(string unfinished, string destination)
+    {
+        Storage.Files.StoreDirectory.Sync(Storage.Files.LinuxFileOps.Instance, Path.Combine(unfinished, "events"));
+        Storage.Files.StoreDirectory.Sync(Storage.Files.LinuxFileOps.Instance, unfinished);
+        Directory.Move(unfinished, destination);
+        Storage.Files.StoreDirectory.Sync(Storage.Files.LinuxFileOps.Instance, Path.GetDirectoryName(destination)!);
+    }
+}
