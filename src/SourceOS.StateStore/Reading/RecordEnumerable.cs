@@ -116,6 +116,8 @@ public readonly struct RecordEnumerable : IEquatable<RecordEnumerable>
             {
                 if (_cursor.Key.Length < 2 || _cursor.Key[0] != (byte)_kind)
                 {
+                    // The entry that ends the list is believed like any other: verified.
+                    AbsenceCheck.Verify(StateTable.Records, _cursor.Key, _cursor.Value);
                     return false;
                 }
 
@@ -140,6 +142,7 @@ public readonly struct RecordEnumerable : IEquatable<RecordEnumerable>
             {
                 if (!_cursor.Key.StartsWith(_query!.Prefix))
                 {
+                    AbsenceCheck.Verify(StateTable.Index, _cursor.Key, _cursor.Value);
                     return false;
                 }
 
@@ -220,14 +223,20 @@ public readonly struct RecordEnumerable : IEquatable<RecordEnumerable>
             if (_afterId is null)
             {
                 start[0] = (byte)_kind;
+                _view.ConfirmStart(StateTable.Records, start[..1]);
                 return _cursor.Seek(start[..1]);
             }
 
             Span<byte> key = start[..Tables.RecordKey((byte)_kind, _afterId, start)];
+            _view.ConfirmStart(StateTable.Records, key);
             LmdbReadStatus status = _cursor.Seek(key);
             return status == LmdbReadStatus.Found && _cursor.Key.SequenceEqual(key) ? _cursor.Next() : status;
         }
 
-        private LmdbReadStatus StartIndex() => _cursor.Seek(_query!.Prefix);
+        private LmdbReadStatus StartIndex()
+        {
+            _view.ConfirmStart(StateTable.Index, _query!.Prefix);
+            return _cursor.Seek(_query.Prefix);
+        }
     }
 }

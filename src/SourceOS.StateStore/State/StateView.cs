@@ -16,6 +16,11 @@ internal sealed class StateView(StateRoots roots, UnpinnedGuard? guard = null) :
     public bool TryGet(StateTable table, scoped ReadOnlySpan<byte> key, out ReadOnlySpan<byte> value)
     {
         LmdbReadStatus status = Roots.Reader.TryGet(in Roots[table], key, out value, out LmdbFault fault);
+        if (status == LmdbReadStatus.NotFound)
+        {
+            ConfirmAbsent(table, key);
+        }
+
         if (guard is not null)
         {
             // Unpinned pages can be reused at any moment: the answer is copied, then believed only if nothing moved meanwhile.
@@ -63,6 +68,25 @@ internal sealed class StateView(StateRoots roots, UnpinnedGuard? guard = null) :
         }
 
         return true;
+    }
+
+    /// <summary>Verifies what stands around the start of a list, so that nothing that belongs to it was missed.</summary>
+    internal void ConfirmStart(StateTable table, scoped ReadOnlySpan<byte> key) => Confirm(table, key, mayBeThere: true);
+
+    private void ConfirmAbsent(StateTable table, scoped ReadOnlySpan<byte> key) => Confirm(table, key, mayBeThere: false);
+
+    private void Confirm(StateTable table, scoped ReadOnlySpan<byte> key, bool mayBeThere)
+    {
+        try
+        {
+            AbsenceCheck.Confirm(Roots, table, key, mayBeThere);
+        }
+        catch (StateStoreException) when (guard is not null)
+        {
+            // What looked like damage may have been a page in use again.
+            guard.ThrowIfMoved();
+            throw;
+        }
     }
 
     /// <summary>For cursors over unpinned pages: throws when what they show may be mixed.</summary>
@@ -122,12 +146,18 @@ internal sealed class StateView(StateRoots roots, UnpinnedGuard? guard = null) :
 
         if (status != LmdbReadStatus.Found)
         {
+            ConfirmAbsent(StateTable.Frames, wanted);
             return false;
         }
 
         if (!Tables.TryReadNumberKey(cursor.Key, out firstSequence) || !FrameEntry.TryDecode(cursor.Key, cursor.Value, out entry))
         {
             StateFaults.ThrowEntry(StateTable.Frames, cursor.Key, "its check does not hold");
+        }
+
+        if (sequence >= firstSequence + entry.EventCount && sequence <= Roots.Header.LastSequence)
+        {
+            StateFaults.ThrowEntry(StateTable.Frames, wanted, "the frames that the state knows leave it out");
         }
 
         return sequence < firstSequence + entry.EventCount;
