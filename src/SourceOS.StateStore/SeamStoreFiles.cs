@@ -59,11 +59,12 @@ internal sealed class SeamStoreFiles(FileOps ops) : StoreFiles
         protected override ReadStatus ReadSome(long offset, Span<byte> destination, out int countBytes)
         {
             nint result;
+            InterruptionBudget budget = default;
             do
             {
                 result = ops.PRead(_fd, destination, offset);
             }
-            while (result == -Errno.EINTR);
+            while (budget.AsksAgain(result));
 
             countBytes = (int)Math.Max(result, 0);
             return result < 0 ? StatusOf(result) : ReadStatus.Ok;

@@ -67,12 +67,13 @@ public sealed class StoreFile : IDisposable
     public static int TryOpen(FileOps ops, string path, OpenOptions flags, out StoreFile? file, int mode = DefaultMode)
     {
         ArgumentNullException.ThrowIfNull(ops);
+        InterruptionBudget budget = default;
         int fd;
         do
         {
             fd = ops.Open(path, flags, mode);
         }
-        while (fd == -Errno.EINTR);
+        while (budget.AsksAgain(fd));
 
         file = fd < 0 ? null : new StoreFile(ops, path, fd);
         return fd < 0 ? fd : 0;
@@ -100,6 +101,7 @@ public sealed class StoreFile : IDisposable
     {
         int fd = Descriptor;
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        InterruptionBudget budget = default;
         int done = 0;
         while (done < buffer.Length)
         {
@@ -113,7 +115,7 @@ public sealed class StoreFile : IDisposable
             {
                 done += (int)count;
             }
-            else if (count != -Errno.EINTR)
+            else if (!budget.AsksAgain(count))
             {
                 FileErrors.Throw(count, "read", Path, offset + done);
             }
@@ -163,12 +165,13 @@ public sealed class StoreFile : IDisposable
     public void Truncate(long lengthBytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(lengthBytes);
+        InterruptionBudget budget = default;
         int result;
         do
         {
             result = _ops.FTruncate(Descriptor, lengthBytes);
         }
-        while (result == -Errno.EINTR);
+        while (budget.AsksAgain(result));
 
         ThrowIfFailed(result, "truncate", lengthBytes);
     }
@@ -181,12 +184,13 @@ public sealed class StoreFile : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(lengthBytes);
+        InterruptionBudget budget = default;
         int result;
         do
         {
             result = _ops.Fallocate(Descriptor, offset, lengthBytes);
         }
-        while (result == -Errno.EINTR);
+        while (budget.AsksAgain(result));
 
         if (result is -Errno.EOPNOTSUPP or -Errno.ENOSYS)
         {
@@ -219,12 +223,13 @@ public sealed class StoreFile : IDisposable
     /// <exception cref="StateStoreException">The kernel refused for another reason.</exception>
     public bool TryLock(FileLockKind kind)
     {
+        InterruptionBudget budget = default;
         int result;
         do
         {
             result = _ops.FLock(Descriptor, kind);
         }
-        while (result == -Errno.EINTR);
+        while (budget.AsksAgain(result));
 
         if (result == -Errno.EAGAIN)
         {
@@ -250,6 +255,7 @@ public sealed class StoreFile : IDisposable
     {
         int fd = Descriptor;
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        InterruptionBudget budget = default;
         done = 0;
         while (done < buffer.Length)
         {
@@ -263,7 +269,7 @@ public sealed class StoreFile : IDisposable
                 // A regular file that takes no byte and gives no reason would make this loop endless.
                 return -Errno.EIO;
             }
-            else if (count != -Errno.EINTR)
+            else if (!budget.AsksAgain(count))
             {
                 return count;
             }
