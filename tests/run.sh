@@ -15,7 +15,7 @@ passed=0 failed=0 skipped=0 broken=0
 for project in tests/*.Tests/*.csproj; do
     name=$(basename "$project" .csproj)
     echo "== $name"
-    dotnet test "$project" -c Release --no-build --nologo -v q --blame-hang-timeout 15m "$@" >"$log/$name" 2>&1
+    dotnet test "$project" -c Release --no-build --nologo -v q --logger "console;verbosity=minimal" --blame-hang-timeout 15m "$@" >"$log/$name" 2>&1
     status=$?
     line=$(grep -E '^(Passed|Failed)!' "$log/$name" | tail -n 1)
     number() { printf '%s' "$line" | sed -n "s/.*$1: *\([0-9]*\).*/\1/p"; }
