@@ -31,6 +31,13 @@ public sealed class NamedInOnePlaceTests
             "\"libcrypto|\"libxxhash|\\bSHA(1|256|384|512)\\b|\\bMD5\\b|\\bXxHash\\w*|IncrementalHash|BitOperations\\.Crc32C|Sse42|Sha256Native",
             path => path.StartsWith(Checksums, StringComparison.Ordinal) || path == Signing + "NativeEd25519.cs");
 
+    // A door that opened a store past the gates would let anyone write anything.
+    [Fact]
+    public void Only_the_gates_open_a_store_for_writing_above_the_engine() =>
+        AssertNamedOnlyIn(
+            "\\bStateStore\\.(Open|Create)\\(",
+            path => path.StartsWith("src/SourceOS.StateStore/", StringComparison.Ordinal) || path == "src/SourceOS.StateStore.Governance/Gates/GovernedStore.cs");
+
     private static void AssertNamedOnlyIn(string pattern, Func<string, bool> isAllowed)
     {
         Regex regex = new(pattern, RegexOptions.CultureInvariant);

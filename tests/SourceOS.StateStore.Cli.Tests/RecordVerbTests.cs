@@ -118,7 +118,7 @@ public sealed class RecordVerbTests
         using Statestore store = Statestore.Initialised();
         JsonElement error = store.RunWith(Note, null, "--actor", "actor:stranger", "put", "objects", "-", "--json").Exits(4).JsonError;
         Assert.Equal("actor_not_registered", error.GetProperty("code").GetString());
-        store.RunWith("""{"schema":"sourceos.actor-record/v1alpha1","actor_id":"actor:bot","actor_type":"agent","revoked_at":null}""", null, "put", "actors").Exits(0);
+        store.RunWith("""{"schema":"sourceos.actor-record/v1alpha1","actor_id":"actor:bot","actor_type":"agent","capabilities":["write"],"profile_scope":["*"],"workspace_scope":["*"],"revoked_at":null}""", null, "put", "actors").Exits(0);
         store.RunWith(Note, null, "put", "objects", "-", "--actor", "actor:bot").Exits(0);
         Assert.Equal("actor:bot", store.Run("log", "--limit", "1", "--json").Lines.Single().GetProperty("actor").GetString());
         store.RunWith("""{"schema":"sourceos.actor-record/v1alpha1","actor_id":"actor:bot","actor_type":"agent","revoked_at":"2026-01-01T00:00:00Z"}""", null, "put", "actors").Exits(0);

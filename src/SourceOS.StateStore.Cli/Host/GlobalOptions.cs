@@ -25,12 +25,17 @@ internal static class GlobalOptions
         Description = "Act as this registered actor; else as the calling user's own", HelpName = "ID", Recursive = true,
     };
 
+    public static readonly Option<string> Profile = new("--profile")
+    {
+        Description = "Act and read in this profile; else in that of the record, or the first in the actor's scope", HelpName = "ID", Recursive = true,
+    };
+
     public static readonly Option<bool> NoColor = new("--no-color") { Description = "Never use colours; NO_COLOR in the environment does the same", Recursive = true };
 
     public static readonly Option<bool> Quiet = new("--quiet") { Description = "No messages and no progress on stderr, errors only", Recursive = true };
 
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<Option> All { get; } = [Store, Json, Actor, NoColor, Quiet];
+    public static IReadOnlyList<Option> All { get; } = [Store, Json, Actor, Profile, NoColor, Quiet];
 
     /// <summary>The store's path that a command line and an environment name.</summary>
     /// <param name="option">The option's value, or null.</param>

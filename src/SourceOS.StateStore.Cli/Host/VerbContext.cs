@@ -3,7 +3,9 @@
 
 using System.CommandLine;
 using SourceOS.StateStore.Cli.Output;
+using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Governance.Bootstrap;
+using SourceOS.StateStore.Governance.Gates;
 
 namespace SourceOS.StateStore.Cli.Host;
 
@@ -44,7 +46,7 @@ internal sealed class VerbContext(ParseResult parse, ByteOutput output, Messages
     /// <summary>Opens the store for writing.</summary>
     public StateStore OpenWrite()
     {
-        StateStore store = StateStore.Open(CheckedStorePath());
+        StateStore store = GovernedStore.Open(CheckedStorePath());
         if (store.Recovery is { } recovery && (recovery.StateRebuilt || recovery.QuarantinedBytes > 0))
         {
             messages.Warning(recovery.Summary);
@@ -58,9 +60,37 @@ internal sealed class VerbContext(ParseResult parse, ByteOutput output, Messages
         ? StorePath
         : throw CliException.Usage("The store's path is empty.", $"Name a directory with --store, or unset {GlobalOptions.StoreVariable}.");
 
+    /// <summary>A session for a command that is about one record, or about none.</summary>
+    /// <param name="store">The store.</param>
+    /// <param name="kind">The record's kind; null when the command is about no record.</param>
+    /// <param name="id">Its identifier.</param>
+    public StateSession SessionFor(StateStore store, RecordKind? kind = null, string id = "")
+    {
+        string profile = "";
+        if (kind is { } known)
+        {
+            using ReadSnapshot snapshot = store.OpenSnapshot();
+            profile = snapshot.Get(known, id) is { } record ? ProfileOf(known, record.Body.Span) : "";
+        }
+
+        return store.OpenSession(Identity(store, new ProfileChoice(GivenProfile(), profile)));
+    }
+
+    /// <summary>A session for a command that writes one record.</summary>
+    /// <param name="store">The store.</param>
+    /// <param name="kind">The record's kind.</param>
+    /// <param name="body">What will be written.</param>
+    public StateSession SessionToWrite(StateStore store, RecordKind kind, ReadOnlySpan<byte> body) =>
+        store.OpenSession(Identity(store, new ProfileChoice(GivenProfile(), ProfileOf(kind, body))));
+
+    /// <summary>A session for a command that writes many records.</summary>
+    /// <param name="store">The store.</param>
+    public StateSession SessionForMany(StateStore store) => store.OpenSession(Identity(store, new ProfileChoice(GivenProfile(), PrefersStoreWide: true)));
+
     /// <summary>Who a writing command acts as.</summary>
     /// <param name="store">The store.</param>
-    public SessionIdentity Identity(StateStore store)
+    /// <param name="choice">In which profile; the command line's when not said.</param>
+    public SessionIdentity Identity(StateStore store, ProfileChoice? choice = null)
     {
         string? given = parse.GetValue(GlobalOptions.Actor);
         string actor = given ?? LocalIdentity.ActorOfUser(Environment.UserName);
@@ -70,21 +100,32 @@ internal sealed class VerbContext(ParseResult parse, ByteOutput output, Messages
         }
 
         using ReadSnapshot snapshot = store.OpenSnapshot();
-        return LocalIdentity.Resolve(snapshot, actor, out SessionIdentity identity) switch
+        return LocalIdentity.Resolve(snapshot, actor, choice ?? new ProfileChoice(GivenProfile()), out SessionIdentity identity) switch
         {
             LocalIdentityFault.None => identity,
             LocalIdentityFault.ActorRevoked => throw new CliException(new CliError(
                 ExitCode.Refused, "actor_revoked", $"The actor '{actor}' is revoked.", $"actor {actor}", Next: "Act as another actor with --actor.")),
+            LocalIdentityFault.NoProfileInScope => throw new CliException(new CliError(
+                ExitCode.Refused, "no_profile_in_scope", $"No profile is in the scope of actor '{actor}'.", $"actor {actor}", Next: "Have its profile scope widened, or act as another actor with --actor.")),
             _ => throw new CliException(new CliError(
                 ExitCode.Refused, "actor_not_registered", $"The actor '{actor}' is not registered in this store.", $"actor {actor}",
                 Next: "Act as a registered one with --actor (see: statestore actors), or register this one: statestore put actors -")),
         };
     }
 
+    private string? GivenProfile() => parse.GetValue(GlobalOptions.Profile) is { } given ? CheckId(given, "--profile") : null;
+
+    private static string ProfileOf(RecordKind kind, ReadOnlySpan<byte> bytes)
+    {
+        int slot = RecordKinds.Get(kind).FindSlot("profile_id"u8);
+        return slot >= 0 && RecordBodyView.TryRead(bytes, out RecordBodyView body, out _) && body.TryGetText(slot, out ReadOnlySpan<byte> profile)
+            ? System.Text.Encoding.UTF8.GetString(profile) : "";
+    }
+
     /// <summary>Refuses what is not an identifier.</summary>
     /// <param name="id">The text.</param>
     /// <param name="what">What it was given as.</param>
-    public static string CheckId(string id, string what) => Format.Identifier.IsValid(id, out string reason)
+    public static string CheckId(string id, string what) => Identifier.IsValid(id, out string reason)
         ? id
         : throw CliException.BadData($"{what} is not valid: {reason}.", code: "invalid_identifier");
 }

@@ -111,7 +111,7 @@ internal sealed class Importer(StateStore store, StateSession session, int? batc
                 }
                 else
                 {
-                    batch.Put(record.Kind, record.Id, record.Body, RecordOptions.For(record.Kind, record.Body));
+                    batch.Put(record.Kind, record.Id, record.Body);
                 }
             }
         }

@@ -51,7 +51,7 @@ internal static class CheckpointVerb
             if (context.Get(Record))
             {
                 CommitBatch batch = new CommitBatch().Append("sync.checkpoint.signed", null, null, new ChangeOptions { Lane = Lane.Audit, DataJson = EventOf(text, keyId) });
-                StateSession session = store.OpenSession(context.Identity(store));
+                StateSession session = context.SessionFor(store);
                 _ = Receipts.Require(await session.CommitAsync(batch, CommitWait.Visible, context.Cancellation).ConfigureAwait(false));
             }
 

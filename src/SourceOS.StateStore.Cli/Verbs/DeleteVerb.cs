@@ -33,7 +33,7 @@ internal static class DeleteVerb
         StateStore store = context.OpenWrite();
         await using (store.ConfigureAwait(false))
         {
-            StateSession session = store.OpenSession(context.Identity(store));
+            StateSession session = context.SessionFor(store, kind.Kind, id);
             CommitBatch batch = new CommitBatch().Delete(kind.Kind, id, new ChangeOptions { ExpectedSequence = context.Get(PutVerb.ExpectSequence) });
             CommitReceipt receipt = Receipts.Require(await session.CommitAsync(batch, CommitWait.Visible, context.Cancellation).ConfigureAwait(false));
             PutVerb.WriteAnswer(context, kind, id, receipt, "Deleted");

@@ -82,7 +82,7 @@ internal static class DoctorVerb
         }
 
         string actor = context.Parse.GetValue(GlobalOptions.Actor) ?? LocalIdentity.ActorOfUser(Environment.UserName);
-        if (LocalIdentity.Resolve(snapshot, actor, out _) != LocalIdentityFault.None)
+        if (LocalIdentity.Resolve(snapshot, actor, default, out _) != LocalIdentityFault.None)
         {
             steps.Add(new Step("Choose whom to act as", $"The actor '{actor}' is not registered here, or is revoked.", $"{command} actors"));
         }

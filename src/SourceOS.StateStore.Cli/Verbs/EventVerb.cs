@@ -55,7 +55,7 @@ internal static class EventVerb
         StateStore store = context.OpenWrite();
         await using (store.ConfigureAwait(false))
         {
-            StateSession session = store.OpenSession(context.Identity(store));
+            StateSession session = context.SessionFor(store, objectId is null ? null : RecordKind.Object, objectId ?? "");
             CommitBatch batch = new CommitBatch().Append(type, objectId is null ? null : RecordKind.Object, objectId, options);
             CommitReceipt receipt = Receipts.Require(await session.CommitAsync(batch, CommitWait.Visible, context.Cancellation).ConfigureAwait(false));
             if (context.Json)

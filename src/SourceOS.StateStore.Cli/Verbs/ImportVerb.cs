@@ -44,12 +44,12 @@ internal static class ImportVerb
 
     private static async Task<ExitCode> RunAsync(VerbContext context)
     {
-        List<string> files = [.. (context.Get(Sources) ?? []).SelectMany(Expand)];
+        IReadOnlyList<string> files = ImportOrder.Sort((context.Get(Sources) ?? []).SelectMany(Expand));
         long start = Stopwatch.GetTimestamp();
         StateStore store = context.OpenWrite();
         await using (store.ConfigureAwait(false))
         {
-            Importer importer = new(store, store.OpenSession(context.Identity(store)), context.Get(Batch), context.Get(Continue), context.Cancellation);
+            Importer importer = new(store, context.SessionForMany(store), context.Get(Batch), context.Get(Continue), context.Cancellation);
             foreach (string file in files)
             {
                 context.Messages.Progress($"{Units.Count(importer.Read)} records, {TerminalText.Clean(file)}");

@@ -6,6 +6,7 @@ using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Governance.Bootstrap;
+using SourceOS.StateStore.Governance.Gates;
 
 namespace SourceOS.StateStore.Cli.Verbs;
 
@@ -14,8 +15,6 @@ internal static class InitVerb
 {
     private const string DefaultProfile = "profile:personal";
     private const string DefaultProfileClass = "personal";
-
-    private static readonly Option<string> Profile = new("--profile") { Description = $"The first profile; {DefaultProfile} by default", HelpName = "ID" };
 
     private static readonly Option<string> ProfileClass = Inputs.OneOf("--profile-class", "Its class", [.. StoreSetup.ProfileClasses]);
 
@@ -32,7 +31,6 @@ internal static class InitVerb
         {
             Run = RunAsync,
         };
-        command.Options.Add(Profile);
         command.Options.Add(ProfileClass);
         command.Options.Add(Device);
         return command;
@@ -51,7 +49,7 @@ internal static class InitVerb
 
     private static async Task<ExitCode> RunAsync(VerbContext context)
     {
-        SetupResult result = await SetUpAsync(context, context.Get(Profile), context.Get(ProfileClass), context.Get(Device)).ConfigureAwait(false);
+        SetupResult result = await SetUpAsync(context, context.Parse.GetValue(GlobalOptions.Profile), context.Get(ProfileClass), context.Get(Device)).ConfigureAwait(false);
         if (context.Json)
         {
             WriteJson(context.Out, result);
@@ -91,7 +89,7 @@ internal static class InitVerb
             CreateParent(parent);
         }
 
-        StateStore store = isCreated ? StateStore.Create(path) : context.OpenWrite();
+        StateStore store = isCreated ? GovernedStore.Create(path) : context.OpenWrite();
         await using (store.ConfigureAwait(false))
         {
             SetupPlan plan;

@@ -42,7 +42,7 @@ internal static class KeysVerb
         StateStore store = context.OpenWrite();
         await using (store.ConfigureAwait(false))
         {
-            StateSession session = store.OpenSession(context.Identity(store));
+            StateSession session = context.SessionFor(store);
             KeyChange change = await new KeyRoom(KeyFolder.OfUser()).CreateAsync(store, session, purpose, context.Cancellation).ConfigureAwait(false);
             Answer(context, store, "created", change);
         }
@@ -56,7 +56,7 @@ internal static class KeysVerb
         StateStore store = context.OpenWrite();
         await using (store.ConfigureAwait(false))
         {
-            StateSession session = store.OpenSession(context.Identity(store));
+            StateSession session = context.SessionFor(store);
             KeyChange? change = isRotation
                 ? await new KeyRoom(KeyFolder.OfUser()).RotateAsync(store, session, id, context.Cancellation).ConfigureAwait(false)
                 : await KeyRoom.RevokeAsync(store, session, id, context.Cancellation).ConfigureAwait(false);

@@ -54,8 +54,8 @@ internal static class PutVerb
         StateStore store = context.OpenWrite();
         await using (store.ConfigureAwait(false))
         {
-            StateSession session = store.OpenSession(context.Identity(store));
-            CommitBatch batch = new CommitBatch().Put(kind, id, body, RecordOptions.For(kind, body, context.Get(ExpectSequence)));
+            StateSession session = context.SessionToWrite(store, kind, body);
+            CommitBatch batch = new CommitBatch().Put(kind, id, body, new ChangeOptions { ExpectedSequence = context.Get(ExpectSequence) });
             CommitReceipt receipt = Receipts.Require(await session.CommitAsync(batch, CommitWait.Visible, context.Cancellation).ConfigureAwait(false));
             WriteAnswer(context, wanted, id, receipt, "Put");
         }

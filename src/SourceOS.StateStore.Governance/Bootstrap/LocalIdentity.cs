@@ -2,7 +2,10 @@
 // that the store registered as local and did not revoke, and likewise the profile, so records that come in later never take their place;
 // an actor that is not registered, or revoked, is never acted as.
 
+using System.Text;
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Gates;
+using SourceOS.StateStore.Governance.Records;
 
 namespace SourceOS.StateStore.Governance.Bootstrap;
 
@@ -17,15 +20,23 @@ public enum LocalIdentityFault
 
     /// <summary>The actor was revoked or deleted.</summary>
     ActorRevoked = 2,
+
+    /// <summary>No profile is in the actor's scope.</summary>
+    NoProfileInScope = 3,
 }
+
+/// <summary>Which profile a session is bound to.</summary>
+/// <param name="Given">The profile that the caller asked for; null when it did not.</param>
+/// <param name="OfRecord">The profile of the record that the session is for; null or empty when it has none, or there are several records.</param>
+/// <param name="PrefersStoreWide">Whether the session is for records of several profiles, and its actor may act without being bound to one.</param>
+public readonly record struct ProfileChoice(string? Given = null, string? OfRecord = null, bool PrefersStoreWide = false);
 
 /// <summary>Finds who acts, on which device, in which profile.</summary>
 public static class LocalIdentity
 {
-    private static readonly int ActorRevokedAt = Slot(RecordKind.Actor, "revoked_at");
-    private static readonly int DeviceRevokedAt = Slot(RecordKind.Device, "revoked_at");
-    private static readonly int DeviceTrust = Slot(RecordKind.Device, "trust_level");
-    private static readonly int ProfileRevokedAt = Slot(RecordKind.Profile, "revoked_at");
+    private static readonly int DeviceRevokedAt = Slots.Device.RevokedAt;
+    private static readonly int DeviceTrust = Slots.Device.Trust;
+    private static readonly int ProfileRevokedAt = Slots.ProfileFields.RevokedAt;
 
     /// <summary>The actor that stands for a user of the operating system.</summary>
     /// <param name="userName">The user's name; empty when it is not known.</param>
@@ -43,7 +54,7 @@ public static class LocalIdentity
     public static string? Device(ReadSnapshot snapshot)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
-        return First(snapshot, RecordKind.Device, static body =>
+        return First(snapshot, RecordKind.Device, static (_, body) =>
             IsNotRevoked(body, DeviceRevokedAt) && body.TryGetText(DeviceTrust, out ReadOnlySpan<byte> trust) && trust.SequenceEqual("local"u8));
     }
 
@@ -53,28 +64,55 @@ public static class LocalIdentity
     public static string? Profile(ReadSnapshot snapshot)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
-        return First(snapshot, RecordKind.Profile, static body => IsNotRevoked(body, ProfileRevokedAt));
+        return First(snapshot, RecordKind.Profile, static (_, body) => IsNotRevoked(body, ProfileRevokedAt));
     }
 
-    /// <summary>Who acts.</summary>
+    /// <summary>Who acts, and in which profile: the one asked for; else that of the record, when it is in the actor's scope; else the first registered one that is.</summary>
     /// <param name="snapshot">The state.</param>
     /// <param name="actorId">The actor.</param>
+    /// <param name="choice">Which profile.</param>
     /// <param name="identity">The identity to open a session with, when there is no fault.</param>
     /// <returns>Why not, or no fault.</returns>
-    public static LocalIdentityFault Resolve(ReadSnapshot snapshot, string actorId, out SessionIdentity identity)
+    public static LocalIdentityFault Resolve(ReadSnapshot snapshot, string actorId, ProfileChoice choice, out SessionIdentity identity)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
         ArgumentNullException.ThrowIfNull(actorId);
-        identity = new SessionIdentity(actorId, Device(snapshot) ?? "", Profile(snapshot) ?? "");
-        if (!snapshot.TryGet(RecordKind.Actor, System.Text.Encoding.UTF8.GetBytes(actorId), out RecordView actor))
+        identity = new SessionIdentity(actorId, Device(snapshot) ?? "");
+        if (!snapshot.TryGet(RecordKind.Actor, Encoding.UTF8.GetBytes(actorId), out RecordView record))
         {
             return LocalIdentityFault.ActorNotRegistered;
         }
 
-        return actor.IsTombstone || !IsNotRevoked(actor.Body, ActorRevokedAt) ? LocalIdentityFault.ActorRevoked : LocalIdentityFault.None;
+        ActorFacts actor = ActorFacts.Of(actorId, record.Sequence, record.IsTombstone, record.Body);
+        if (actor.IsRevoked)
+        {
+            return LocalIdentityFault.ActorRevoked;
+        }
+
+        string? profile = choice.Given ?? ChooseProfile(snapshot, actor, choice);
+        identity = identity with { ProfileId = profile ?? "" };
+        return profile is null ? LocalIdentityFault.NoProfileInScope : LocalIdentityFault.None;
     }
 
-    private delegate bool BodyTest(RecordBodyView body);
+    private static string? ChooseProfile(ReadSnapshot snapshot, ActorFacts actor, ProfileChoice choice)
+    {
+        bool storeWide = actor.Capabilities.Contains(Capabilities.StoreWide);
+        if (choice.PrefersStoreWide && storeWide)
+        {
+            return "";
+        }
+
+        if (!string.IsNullOrEmpty(choice.OfRecord) && actor.Profiles.Covers(choice.OfRecord) && Identifier.IsValid(choice.OfRecord))
+        {
+            return choice.OfRecord;
+        }
+
+        return First(snapshot, RecordKind.Profile, (id, body) => IsNotRevoked(body, ProfileRevokedAt) && actor.Profiles.Covers(id))
+            ?? actor.Profiles.Ids.Where(static id => id != "*").Order(StringComparer.Ordinal).FirstOrDefault()
+            ?? (storeWide ? "" : null);
+    }
+
+    private delegate bool BodyTest(string id, RecordBodyView body);
 
     private static string? First(ReadSnapshot snapshot, RecordKind kind, BodyTest isWanted)
     {
@@ -82,10 +120,11 @@ public static class LocalIdentity
         ulong surrogate = ulong.MaxValue;
         foreach (RecordView record in snapshot.Range(kind))
         {
-            if (record.Surrogate < surrogate && isWanted(record.Body))
+            string id = Encoding.UTF8.GetString(record.Id);
+            if (record.Surrogate < surrogate && isWanted(id, record.Body))
             {
                 surrogate = record.Surrogate;
-                first = System.Text.Encoding.UTF8.GetString(record.Id);
+                first = id;
             }
         }
 
@@ -100,8 +139,4 @@ public static class LocalIdentity
         string name = userName.Length == 0 ? "unknown-user" : userName;
         return Identifier.IsValid("identity:" + name) ? name : "unnamed-user";
     }
-
-    private static int Slot(RecordKind kind, string name) => RecordKinds.Get(kind).TryGetField(name, out KnownField? field)
-        ? field.Slot
-        : throw new InvalidOperationException($"The format has no field '{name}'.");
 }

@@ -125,11 +125,11 @@ public static class StoreSetup
         writer.WriteString("identity_id"u8, plan.IdentityId);
         WriteList(writer, "workspace_scope", ["*"]);
         WriteList(writer, "profile_scope", ["*"]);
-        WriteList(writer, "capabilities", ["read", "write", "delete", "merge", "repair", "migrate_schema", "export", "replicate"]);
+        WriteList(writer, "capabilities", Gates.Capabilities.All);
         writer.WriteString("trust_level"u8, "user"u8);
     }
 
-    private static void WriteList(Utf8JsonWriter writer, string name, string[] items)
+    private static void WriteList(Utf8JsonWriter writer, string name, IReadOnlyList<string> items)
     {
         writer.WriteStartArray(name);
         foreach (string item in items)

@@ -18,10 +18,10 @@ public sealed class ChangeOptions
     /// <summary>The lane of the event.</summary>
     public Lane Lane { get; set; } = Lane.Normal;
 
-    /// <summary>The workspace the event names; the session's when null.</summary>
+    /// <summary>The workspace the event names; when null the record's own, else the session's.</summary>
     public string? WorkspaceId { get; set; }
 
-    /// <summary>The profile the event names; the session's when null.</summary>
+    /// <summary>The profile the event names; when null the record's own, else the session's.</summary>
     public string? ProfileId { get; set; }
 
     /// <summary>The policy decision that allowed the change; none when null.</summary>

@@ -88,6 +88,9 @@ public sealed record CommitReceipt
     /// <summary>Why it was refused; null when it was not.</summary>
     public CommitRefusal? Refusal { get; init; }
 
+    /// <summary>Sequence of the first event that records a refusal; 0 when the commit was not refused, or the refusal is not recorded.</summary>
+    public ulong AuditSequence { get; init; }
+
     /// <summary>Whether the commit is durable.</summary>
     public bool IsCommitted => Status == CommitStatus.Committed;
 }

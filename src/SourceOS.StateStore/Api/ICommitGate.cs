@@ -6,9 +6,22 @@ using SourceOS.StateStore.Format;
 
 namespace SourceOS.StateStore;
 
+/// <summary>When a gate is asked.</summary>
+public enum GateStage
+{
+    /// <summary>Before existence and expected sequences are looked at, so that who may not see a record does not learn whether it is there.</summary>
+    Scope = 1,
+
+    /// <summary>After them, so that it judges a commit that could otherwise happen.</summary>
+    Content = 2,
+}
+
 /// <summary>A rule that every commit must pass. Implementations are called on the writer thread only, one call at a time.</summary>
 public interface ICommitGate
 {
+    /// <summary>When the gate is asked; after existence and expected sequences unless it says otherwise.</summary>
+    GateStage Stage => GateStage.Content;
+
     /// <summary>Judges a proposed commit.</summary>
     /// <param name="commit">The commit; valid during the call.</param>
     /// <param name="state">The state as this commit would find it, earlier commits of its group included; valid during the call.</param>
@@ -64,9 +77,29 @@ public readonly record struct ProposedChange(
 /// <param name="ProposedAt">The commit time it will carry.</param>
 public sealed record ProposedCommit(SessionIdentity Session, IReadOnlyList<ProposedChange> Changes, DateTimeOffset ProposedAt);
 
+/// <summary>Turns a gate's refusal into what the store remembers of it. Called on the writer thread only.</summary>
+public interface IRefusalAuditor
+{
+    /// <summary>Describes a refusal.</summary>
+    /// <param name="commit">What was refused; valid during the call.</param>
+    /// <param name="refusal">The refusal.</param>
+    /// <param name="state">The state as the commit found it; valid during the call.</param>
+    /// <returns>Events and records that are committed in the refused session's name without asking the gates, or null to remember nothing. The
+    /// refused caller gets its receipt when they are durable.</returns>
+    CommitBatch? Describe(ProposedCommit commit, CommitReceipt refusal, IStateView state);
+}
+
 /// <summary>Reads records of one state. What it returns is valid until the call that handed it out ends.</summary>
 public interface IStateView
 {
+    /// <summary>The last sequence of the state; 0 when nothing was ever committed.</summary>
+    ulong Sequence { get; }
+
+    /// <summary>Counts live records in constant time.</summary>
+    /// <param name="kind">Their kind.</param>
+    /// <returns>How many there are, tombstones not counted.</returns>
+    ulong CountLive(RecordKind kind);
+
     /// <summary>Finds a record.</summary>
     /// <param name="kind">Its kind.</param>
     /// <param name="id">Its identifier.</param>

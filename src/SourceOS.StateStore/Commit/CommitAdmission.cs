@@ -1,5 +1,6 @@
-// Why this file exists: whether a commit may happen, judged on the state as it would find it. Invariants: reads only; the order of the checks is
-// size, existence and expected sequences, then gates; the first "no" decides and names its rule.
+// Why this file exists: whether a commit may happen, judged on the state as it would find it. Invariants: reads only; the order of the checks is scope
+// gates, then size, existence and expected sequences, then content gates: who may not see a record does not learn that it is there; the first "no"
+// decides and names its rule.
 
 using SourceOS.StateStore.Fold;
 using SourceOS.StateStore.Format;
@@ -7,22 +8,37 @@ using SourceOS.StateStore.Format;
 namespace SourceOS.StateStore.Commit;
 
 /// <summary>Judges commits. Writer thread only.</summary>
-internal sealed class CommitAdmission(StateFold fold, IReadOnlyList<ICommitGate> gates) : IStateView
+internal sealed class CommitAdmission(StateFold fold, IReadOnlyList<ICommitGate> gates, IRefusalAuditor? auditor) : IStateView
 {
+    private readonly ICommitGate[] _scopeGates = [.. gates.Where(static gate => gate.Stage == GateStage.Scope)];
+    private readonly ICommitGate[] _contentGates = [.. gates.Where(static gate => gate.Stage != GateStage.Scope)];
+
+    /// <inheritdoc/>
+    public ulong Sequence => fold.Header.LastSequence;
+
+    /// <inheritdoc/>
+    public ulong CountLive(RecordKind kind) => fold.Header.Kinds[(int)kind].Live;
+
     /// <summary>Judges a commit.</summary>
-    /// <returns>Null when it may happen, else the receipt of its refusal.</returns>
-    internal CommitReceipt? Judge(CommitWork work, CommitEncoder encoder, DateTimeOffset now)
+    /// <returns>The receipt of its refusal, and what shall be committed to record that; nulls when it may happen.</returns>
+    internal (CommitReceipt? Refusal, CommitBatch? Audit) Judge(CommitWork work, CommitEncoder encoder, DateTimeOffset now)
     {
-        foreach (CommitChange change in work.Batch.Changes)
+        ProposedCommit? proposed = gates.Count == 0 ? null : Propose(work, now);
+        CommitReceipt? refusal = JudgeGates(_scopeGates, proposed);
+        if (refusal is null)
         {
-            CommitReceipt? refusal = JudgeChange(change, encoder);
-            if (refusal is not null)
+            foreach (CommitChange change in work.Batch.Changes)
             {
-                return refusal;
+                if (JudgeChange(change, encoder) is { } no)
+                {
+                    return (no, null);
+                }
             }
+
+            refusal = JudgeGates(_contentGates, proposed);
         }
 
-        return gates.Count == 0 ? null : JudgeGates(work, now);
+        return refusal is null ? default : (refusal, auditor is null ? null : Describe(auditor, proposed!, refusal, encoder));
     }
 
     /// <inheritdoc/>
@@ -89,7 +105,7 @@ internal sealed class CommitAdmission(StateFold fold, IReadOnlyList<ICommitGate>
         return null;
     }
 
-    private CommitReceipt? JudgeGates(CommitWork work, DateTimeOffset now)
+    private static ProposedCommit Propose(CommitWork work, DateTimeOffset now)
     {
         List<ProposedChange> changes = new(work.Batch.Count);
         foreach (CommitChange change in work.Batch.Changes)
@@ -97,10 +113,14 @@ internal sealed class CommitAdmission(StateFold fold, IReadOnlyList<ICommitGate>
             changes.Add(new ProposedChange(change.Action, change.Kind, change.Id, change.Body, change.Options, change.EventType));
         }
 
-        ProposedCommit proposed = new(work.Session, changes, now);
-        foreach (ICommitGate gate in gates)
+        return new ProposedCommit(work.Session, changes, now);
+    }
+
+    private CommitReceipt? JudgeGates(ICommitGate[] asked, ProposedCommit? proposed)
+    {
+        foreach (ICommitGate gate in asked)
         {
-            GateDecision decision = gate.Evaluate(proposed, this);
+            GateDecision decision = gate.Evaluate(proposed!, this);
             if (decision.Outcome != GateOutcome.Allow)
             {
                 CommitStatus status = decision.Outcome == GateOutcome.ReviewRequired ? CommitStatus.ReviewRequired : CommitStatus.Denied;
@@ -110,6 +130,26 @@ internal sealed class CommitAdmission(StateFold fold, IReadOnlyList<ICommitGate>
         }
 
         return null;
+    }
+
+    private CommitBatch? Describe(IRefusalAuditor audit, ProposedCommit proposed, CommitReceipt refusal, CommitEncoder encoder)
+    {
+        CommitBatch? batch = audit.Describe(proposed, refusal, this);
+        if (batch is null || batch.Count == 0)
+        {
+            return null;
+        }
+
+        foreach (CommitChange change in batch.Changes)
+        {
+            if (JudgeChange(change, encoder) is { } no)
+            {
+                throw new InvalidOperationException($"The record of a refusal cannot be committed: {no.Refusal!.Reason}");
+            }
+        }
+
+        batch.IsSubmitted = true;
+        return batch;
     }
 
     private static CommitReceipt Refuse(CommitStatus status, string rule, string reason, string remedy, CommitChange change) => new()

@@ -38,7 +38,7 @@ internal sealed class CommitLoop
     {
         _parts = parts;
         _queue = new CommitQueue(parts.Options.QueueCapacity);
-        _admission = new CommitAdmission(parts.Fold, [.. parts.Options.Gates]);
+        _admission = new CommitAdmission(parts.Fold, [.. parts.Options.Gates], parts.Options.RefusalAuditor);
         _encoder = new CommitEncoder(parts.Fold, parts.Log.Layout, parts.StoreId, parts.Log.WriterEpoch);
         _published = published;
         _base = new StateView(parts.State.Published);
@@ -140,9 +140,10 @@ internal sealed class CommitLoop
     {
         DateTimeOffset now = _parts.Clock.GetUtcNow();
         CommitReceipt? refusal;
+        CommitBatch? audit;
         try
         {
-            refusal = _admission.Judge(work, _encoder, now);
+            (refusal, audit) = _admission.Judge(work, _encoder, now);
         }
         catch (Exception exception)
         {
@@ -155,7 +156,16 @@ internal sealed class CommitLoop
         if (refusal is not null)
         {
             _parts.Metrics.CommitRefused();
-            work.Complete(refusal);
+            if (audit is null)
+            {
+                work.Complete(refusal);
+                return;
+            }
+
+            // The refused caller waits until the record of its refusal is durable: an audit that a crash can lose is none.
+            _group.Add((work, refusal));
+            CommitReceipt recorded = _encoder.Encode(new CommitWork(audit, work.Session, work.Wait), now, _parts.Log.DurableFrameCount);
+            _group[^1] = (work, refusal with { AuditSequence = recorded.FirstSequence });
             return;
         }
 
@@ -214,7 +224,7 @@ internal sealed class CommitLoop
         {
             if (work.Wait == wait)
             {
-                work.Complete(stage == receipt.Stage ? receipt : receipt with { Stage = stage });
+                work.Complete(stage == receipt.Stage || !receipt.IsCommitted ? receipt : receipt with { Stage = stage });
             }
         }
     }

@@ -3,6 +3,7 @@
 using System.Text;
 using System.Text.Json;
 using SourceOS.StateStore.Governance.JsonSchema;
+using SourceOS.StateStore.Testing;
 
 namespace SourceOS.StateStore.Governance.Tests.JsonSchema;
 
@@ -267,14 +268,14 @@ public sealed class LimitTests
             Assert.True(schema.IsValid(instance));
         }
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
         bool valid = true;
-        for (int i = 0; i < 1000; i++)
+        long allocated = AllocationMeter.LeastBytes(() =>
         {
-            valid &= schema.IsValid(instance);
-        }
-
-        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            for (int i = 0; i < 1000; i++)
+            {
+                valid &= schema.IsValid(instance);
+            }
+        });
         Assert.True(valid);
         Assert.True(allocated < 16 * 1024, $"{allocated} bytes in 1,000 checks");
     }

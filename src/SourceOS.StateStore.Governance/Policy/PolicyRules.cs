@@ -1,0 +1,111 @@
+// Why this file exists: the local policy: a list of rules in a JSON document, compiled once. Invariants: of the rules that match, the stronger effect decides (deny, then
+// review, then allow), so adding a rule never weakens another and their order never matters; a document with anything unknown in it is refused whole.
+
+using System.Text.Json;
+
+namespace SourceOS.StateStore.Governance.Policy;
+
+/// <summary>Why a policy document is refused.</summary>
+/// <param name="Place">Where in the document, as a JSON pointer.</param>
+/// <param name="Message">What is wrong, in a sentence.</param>
+public sealed record PolicyFault(string Place, string Message);
+
+/// <summary>A compiled local policy. Immutable, thread-safe.</summary>
+public sealed class PolicyRules : IPolicyEngine
+{
+    /// <summary>The `schema` text of a policy document.</summary>
+    public const string Schema = "sourceos.policy-rules/v1alpha1";
+
+    private readonly Rule[] _rules;
+    private readonly Dictionary<string, PolicyEffect> _defaults;
+
+    private PolicyRules(string id, string version, Rule[] rules, Dictionary<string, PolicyEffect> defaults)
+    {
+        Id = id;
+        Version = version;
+        _rules = rules;
+        _defaults = defaults;
+    }
+
+    /// <summary>The policy's identifier.</summary>
+    public string Id { get; }
+
+    /// <summary>Its version.</summary>
+    public string Version { get; }
+
+    /// <summary>How many rules it has.</summary>
+    public int Count => _rules.Length;
+
+    /// <summary>Compiles a document (docs/policy.md).</summary>
+    /// <param name="utf8Json">The document.</param>
+    /// <param name="rules">The policy when it is valid.</param>
+    /// <param name="fault">Why it is not.</param>
+    /// <returns>Whether it is valid.</returns>
+    public static bool TryParse(ReadOnlySpan<byte> utf8Json, out PolicyRules? rules, out PolicyFault? fault)
+    {
+        rules = null;
+        PolicyDocument document = PolicyDocument.Read(utf8Json);
+        fault = document.Fault;
+        if (fault is not null)
+        {
+            return false;
+        }
+
+        rules = new PolicyRules(document.Id, document.Version, [.. document.Rules], document.Defaults);
+        return true;
+    }
+
+    /// <summary>Answers a question.</summary>
+    /// <param name="input">The question and what it is about.</param>
+    /// <returns>The answer.</returns>
+    public PolicyAnswer Evaluate(PolicyInput input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        Rule? decided = null;
+        foreach (Rule rule in _rules)
+        {
+            if ((decided is null || rule.Effect > decided.Effect) && rule.Matches(input))
+            {
+                decided = rule;
+            }
+        }
+
+        if (decided is not null)
+        {
+            return new PolicyAnswer(decided.Effect, Id, Version, decided.Id, decided.Rationale, decided.Remedy);
+        }
+
+        PolicyEffect effect = _defaults.GetValueOrDefault(input.Question, PolicyEffect.Deny);
+        return new PolicyAnswer(effect, Id, Version, "default", $"No rule matches; the policy's default for '{input.Question}' applies.", effect == PolicyEffect.Allow ? "" : "Add a rule that allows it, or ask for a review.");
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<PolicyAnswer> EvaluateAsync(PolicyInput input, CancellationToken cancellationToken) => ValueTask.FromResult(Evaluate(input));
+
+    internal sealed record Rule(string Id, HashSet<string> Questions, PolicyEffect Effect, string Rationale, string Remedy, IReadOnlyList<Condition> Conditions)
+    {
+        public bool Matches(PolicyInput input)
+        {
+            if (!Questions.Contains(input.Question))
+            {
+                return false;
+            }
+
+            foreach (Condition condition in Conditions)
+            {
+                if (!condition.Holds(input))
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+    }
+
+    internal sealed record Condition(Func<PolicyInput, string>? Field, HashSet<string> Values)
+    {
+        // A condition without a field is about the tags, of which one must be listed.
+        public bool Holds(PolicyInput input) => Field is null ? input.PolicyTags.Any(Values.Contains) : Values.Contains(Field(input));
+    }
+}
