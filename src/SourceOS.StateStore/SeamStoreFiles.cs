@@ -1,5 +1,5 @@
 // Why this file exists: readers open files through their own small seam; inside the engine that seam leads to the same system calls as
-// everything else, so that a test can fault them all in one place. Invariants: never creates; errors become statuses.
+// everything else, so that a test can fault them all in one place. Invariants: never creates; only regular files stay open; errors become statuses.
 
 using SourceOS.StateStore.Readers.Log;
 using SourceOS.StateStore.Storage.Files;
@@ -12,8 +12,21 @@ internal sealed class SeamStoreFiles(FileOps ops) : StoreFiles
     public override ReadStatus Open(string path, out PositionalFile? file)
     {
         int fd = ops.Open(path, OpenOptions.Read | OpenOptions.NoFollow, 0);
-        file = fd < 0 ? null : new SeamFile(ops, path, fd);
-        return fd < 0 ? StatusOf(fd) : ReadStatus.Ok;
+        file = null;
+        if (fd < 0)
+        {
+            return StatusOf(fd);
+        }
+
+        int result = ops.FStat(fd, out FileStatus status);
+        if (result < 0 || status.Kind != FileKind.File)
+        {
+            _ = ops.Close(fd);
+            return result < 0 ? StatusOf(result) : ReadStatus.WrongKind;
+        }
+
+        file = new SeamFile(ops, path, fd);
+        return ReadStatus.Ok;
     }
 
     public override ReadStatus List(string directory, StoreEntryVisitor visit)
@@ -41,7 +54,7 @@ internal sealed class SeamStoreFiles(FileOps ops) : StoreFiles
         Errno.ENOENT => ReadStatus.NotFound,
         Errno.EACCES or Errno.EPERM => ReadStatus.AccessDenied,
         Errno.EMFILE or Errno.ENFILE => ReadStatus.TooManyFiles,
-        Errno.ELOOP or Errno.ENOTDIR or Errno.EISDIR => ReadStatus.WrongKind,
+        Errno.ELOOP or Errno.ENOTDIR or Errno.EISDIR or Errno.ENXIO => ReadStatus.WrongKind,
         _ => ReadStatus.InputOutput,
     };
 

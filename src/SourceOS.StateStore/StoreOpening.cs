@@ -42,6 +42,7 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
 
     private OpenedStore OpenLocked(Superblock superblock, bool needsTwin, WriterLock writerLock)
     {
+        StateGenerations.CheckPlaces(_layout, superblock.StateGeneration, ops);
         LogGeometry geometry = new(superblock.PageBits, superblock.SegmentBits);
         ulong epoch = 0;
         SegmentFiles segments = SegmentFiles.OpenForWriting(ops, _layout.EventsPath, superblock.SegmentBits, (number, header) => WriteHeader(superblock, number, epoch, header));

@@ -22,6 +22,8 @@ internal static class SuperblockFile
                 throw new StateStoreException(StateStoreErrorCode.NotInitialized, "There is no store here.", layout.StorePath, "Create one with `statestore init`, or name another directory with --store.");
             case ReadStatus.AccessDenied:
                 throw new StateStoreException(StateStoreErrorCode.AccessDenied, "The store may not be read by this user.", layout.SuperblockPath, "Check the owner and the mode of the store's files.");
+            case ReadStatus.WrongKind:
+                throw new StateStoreException(StateStoreErrorCode.SuperblockDamaged, "Something other than a file stands in the superblock's place.", layout.SuperblockPath, "Look at it and move it away; `statestore repair --apply` rebuilds the superblock from the log.");
             default:
                 throw new StateStoreException(StateStoreErrorCode.InputOutput, $"The superblock cannot be read ({reading.Status}).", layout.SuperblockPath, "Check the device and the file, then verify the store.");
         }

@@ -24,7 +24,9 @@ internal static class InputFiles
 
         try
         {
-            return new FileStream(path, new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, Share = FileShare.ReadWrite, BufferSize = 0 });
+            // A pipe is welcome while somebody writes to it, as a shell's <(command) does; opening one without a writer would wait for ever.
+            return PipeFile.TryOpen(path)
+                ?? new FileStream(path, new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, Share = FileShare.ReadWrite, BufferSize = 0 });
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -46,6 +46,12 @@ internal sealed class VerbContext(ParseResult parse, ByteOutput output, Messages
     /// <summary>Opens the store for writing.</summary>
     public StateStore OpenWrite()
     {
+        // Opening for writing writes already, so what was given is looked at first.
+        if (parse.GetValue(GlobalOptions.Actor) is { } given)
+        {
+            CheckId(given, "--actor");
+        }
+
         StateStore store = GovernedStore.Open(CheckedStorePath());
         if (store.Recovery is { } recovery && (recovery.StateRebuilt || recovery.QuarantinedBytes > 0))
         {
@@ -85,7 +91,11 @@ internal sealed class VerbContext(ParseResult parse, ByteOutput output, Messages
 
     /// <summary>A session for a command that writes many records.</summary>
     /// <param name="store">The store.</param>
-    public StateSession SessionForMany(StateStore store) => store.OpenSession(Identity(store, new ProfileChoice(GivenProfile(), PrefersStoreWide: true)));
+    public StateSession SessionForMany(StateStore store) => store.OpenSession(IdentityForMany(store));
+
+    /// <summary>Who a command acts as that writes many records.</summary>
+    /// <param name="store">The store.</param>
+    public SessionIdentity IdentityForMany(StateStore store) => Identity(store, new ProfileChoice(GivenProfile(), PrefersStoreWide: true));
 
     /// <summary>Who a writing command acts as.</summary>
     /// <param name="store">The store.</param>

@@ -8,7 +8,7 @@ using SourceOS.StateStore.Format;
 namespace SourceOS.StateStore.Cli.Import;
 
 /// <summary>Imports files. Used once, by one thread.</summary>
-internal sealed class Importer(StateStore store, StateSession session, int? batchRecords, bool continues, CancellationToken cancellationToken)
+internal sealed class Importer(ImportTarget target, int? batchRecords, bool continues, CancellationToken cancellationToken)
 {
     // An atomic file waits in memory until its last line was read.
     private const long MaxAtomicBytes = 256L << 20;
@@ -100,8 +100,13 @@ internal sealed class Importer(StateStore store, StateSession session, int? batc
 
     private async Task FlushAsync()
     {
+        if (_pending.Count == 0)
+        {
+            return;
+        }
+
         CommitBatch batch = new();
-        using (ReadSnapshot snapshot = store.OpenSnapshot())
+        using (ReadSnapshot snapshot = target.Store.OpenSnapshot())
         {
             foreach (Pending record in _pending)
             {
@@ -122,7 +127,7 @@ internal sealed class Importer(StateStore store, StateSession session, int? batc
         if (batch.Count > 0)
         {
             // Whether a commit that was cancelled happened would be unknown, so it is waited for.
-            CommitReceipt receipt = Receipts.Require(await session.CommitAsync(batch, CommitWait.Visible, CancellationToken.None).ConfigureAwait(false));
+            CommitReceipt receipt = Receipts.Require(await target.Session.CommitAsync(batch, CommitWait.Visible, CancellationToken.None).ConfigureAwait(false));
             Imported += batch.Count;
             LastSequence = receipt.LastSequence;
         }

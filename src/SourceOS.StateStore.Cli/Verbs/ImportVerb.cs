@@ -46,10 +46,10 @@ internal static class ImportVerb
     {
         IReadOnlyList<string> files = ImportOrder.Sort((context.Get(Sources) ?? []).SelectMany(Expand));
         long start = Stopwatch.GetTimestamp();
-        StateStore store = context.OpenWrite();
-        await using (store.ConfigureAwait(false))
+        ImportTarget target = new(context);
+        await using (target.ConfigureAwait(false))
         {
-            Importer importer = new(store, context.SessionForMany(store), context.Get(Batch), context.Get(Continue), context.Cancellation);
+            Importer importer = new(target, context.Get(Batch), context.Get(Continue), context.Cancellation);
             foreach (string file in files)
             {
                 context.Messages.Progress($"{Units.Count(importer.Read)} records, {TerminalText.Clean(file)}");
@@ -58,7 +58,7 @@ internal static class ImportVerb
 
             context.Messages.EndProgress();
             double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            ulong sequence = importer.LastSequence != 0 ? importer.LastSequence : store.VisibleSequence;
+            ulong sequence = importer.LastSequence != 0 ? importer.LastSequence : target.FirstSequence;
             if (context.Json)
             {
                 WriteJson(context.Out, importer, seconds, sequence);

@@ -42,7 +42,10 @@ internal static class LogVerb
     private static async Task<ExitCode> RunAsync(VerbContext context)
     {
         // The global --actor names who acts; for a log the same word asks who acted.
-        EventFilter filter = new(context.Get(Object), context.Parse.GetValue(GlobalOptions.Actor), context.Get(Type));
+        EventFilter filter = new(
+            context.Get(Object) is { } subject ? VerbContext.CheckId(subject, "--object") : null,
+            context.Parse.GetValue(GlobalOptions.Actor) is { } actor ? VerbContext.CheckId(actor, "--actor") : null,
+            context.Get(Type));
         ulong from = Math.Max(1, context.Get(From) ?? 1);
         ulong to = context.Get(To) ?? ulong.MaxValue;
         long limit = context.Get(Limit) ?? long.MaxValue;

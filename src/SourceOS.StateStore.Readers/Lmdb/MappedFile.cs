@@ -5,6 +5,7 @@
 using System.ComponentModel;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using SourceOS.StateStore.Readers.Log;
 
 namespace SourceOS.StateStore.Readers.Lmdb;
 
@@ -115,19 +116,11 @@ public sealed unsafe class MappedFile : IDisposable
 
     private ReadOnlySpan<byte> MetaBytes() => new(_start, (int)Math.Min(VisibleBytes(), LmdbLayout.MaxPageSizeBytes + LmdbLayout.MetaBytes));
 
-    private static SafeFileHandle OpenFile(string path)
+    private static SafeFileHandle OpenFile(string path) => NativePositionalFile.OpenHandle(path, out SafeFileHandle? file) switch
     {
-        try
-        {
-            return File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        }
-        catch (UnauthorizedAccessException error)
-        {
-            throw new StateStoreException(StateStoreErrorCode.AccessDenied, "The state file may not be read.", path, "Run as a user who may read it.", innerException: error);
-        }
-        catch (IOException error)
-        {
-            throw new StateStoreException(StateStoreErrorCode.InputOutput, "The state file cannot be opened.", path, innerException: error);
-        }
-    }
+        ReadStatus.Ok => file!,
+        ReadStatus.AccessDenied => throw new StateStoreException(StateStoreErrorCode.AccessDenied, "The state file may not be read.", path, "Run as a user who may read it."),
+        ReadStatus.WrongKind => throw new StateStoreException(StateStoreErrorCode.InputOutput, "Something other than a file stands in the state file's place.", path, "Look at it before removing it."),
+        ReadStatus status => throw new StateStoreException(StateStoreErrorCode.InputOutput, $"The state file cannot be opened ({status}).", path),
+    };
 }

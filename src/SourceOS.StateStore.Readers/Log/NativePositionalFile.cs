@@ -42,8 +42,16 @@ internal sealed unsafe partial class NativePositionalFile : PositionalFile
 
     public static new ReadStatus Open(string path, out PositionalFile? file)
     {
+        ReadStatus status = OpenHandle(path, out SafeFileHandle? handle);
+        file = handle is null ? null : new NativePositionalFile(path, handle);
+        return status;
+    }
+
+    /// <summary>Opens a regular file; the handle is null unless the status is <see cref="ReadStatus.Ok"/>.</summary>
+    internal static ReadStatus OpenHandle(string path, out SafeFileHandle? handle)
+    {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        file = null;
+        handle = null;
         if (path.Contains('\0', StringComparison.Ordinal))
         {
             return ReadStatus.NotFound;
@@ -61,15 +69,15 @@ internal sealed unsafe partial class NativePositionalFile : PositionalFile
             return FromErrno(Marshal.GetLastPInvokeError());
         }
 
-        SafeFileHandle handle = new(descriptor, ownsHandle: true);
-        ReadStatus status = Stat(handle, out _);
+        SafeFileHandle opened = new(descriptor, ownsHandle: true);
+        ReadStatus status = Stat(opened, out _);
         if (status != ReadStatus.Ok)
         {
-            handle.Dispose();
+            opened.Dispose();
             return status;
         }
 
-        file = new NativePositionalFile(path, handle);
+        handle = opened;
         return ReadStatus.Ok;
     }
 

@@ -20,6 +20,9 @@ public static class Errno
     /// <summary>Input/output error.</summary>
     public const int EIO = 5;
 
+    /// <summary>No such device or address: neither a file nor a directory.</summary>
+    public const int ENXIO = 6;
+
     /// <summary>Bad file descriptor.</summary>
     public const int EBADF = 9;
 
@@ -85,6 +88,7 @@ public static class Errno
             ENOENT => "ENOENT",
             EINTR => "EINTR",
             EIO => "EIO",
+            ENXIO => "ENXIO",
             EBADF => "EBADF",
             EAGAIN => "EAGAIN",
             ENOMEM => "ENOMEM",

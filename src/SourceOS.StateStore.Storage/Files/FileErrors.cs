@@ -37,6 +37,7 @@ public static class FileErrors
             Errno.EMFILE or Errno.ENFILE => (StateStoreErrorCode.InputOutput, "Too many files are open; raise the limit or close some.", true),
             Errno.EFBIG => (StateStoreErrorCode.InputOutput, "The file would pass a size limit; raise RLIMIT_FSIZE.", false),
             Errno.ELOOP => (StateStoreErrorCode.InputOutput, "A symbolic link stands where the store keeps a file; nothing was followed.", false),
+            Errno.EISDIR or Errno.ENXIO => (StateStoreErrorCode.InputOutput, "Something other than a file stands where the store keeps one; look at it before removing it.", false),
             Errno.EIO => (StateStoreErrorCode.InputOutput, "The device reported an error; check the kernel log and the device, then verify the store.", false),
             _ => (StateStoreErrorCode.InputOutput, "Check the kernel log and the file system, then verify the store.", false),
         };

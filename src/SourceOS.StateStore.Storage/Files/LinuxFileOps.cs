@@ -19,6 +19,9 @@ public sealed unsafe partial class LinuxFileOps : FileOps
     private const int OpenExclusive = 0x80;
     private const int OpenCloseOnExec = 0x80000;
 
+    // Without it, opening a pipe that somebody put in a file's place waits for its other end. Files do not know the difference.
+    private const int OpenNonBlocking = 0x800;
+
     // These two differ between the architectures that use the generic numbers and Arm.
     private static readonly int OpenDirectory = IsArm ? 0x4000 : 0x10000;
     private static readonly int OpenNoFollow = IsArm ? 0x8000 : 0x20000;
@@ -49,7 +52,7 @@ public sealed unsafe partial class LinuxFileOps : FileOps
     public override int Open(string path, OpenOptions flags, int mode)
     {
         ThrowIfNotAPath(path);
-        int native = OpenCloseOnExec | (flags.HasFlag(OpenOptions.ReadWrite) ? AccessReadWrite : AccessReadOnly);
+        int native = OpenCloseOnExec | OpenNonBlocking | (flags.HasFlag(OpenOptions.ReadWrite) ? AccessReadWrite : AccessReadOnly);
         native |= flags.HasFlag(OpenOptions.Create) ? OpenCreate : 0;
         native |= flags.HasFlag(OpenOptions.Exclusive) ? OpenExclusive : 0;
         native |= flags.HasFlag(OpenOptions.Directory) ? OpenDirectory : 0;

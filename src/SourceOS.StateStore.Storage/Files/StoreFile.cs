@@ -2,6 +2,8 @@
 // or throws; a read beyond the end throws; a sync that failed is never tried again on the same object; the
 // owner keeps calls and Dispose apart (a descriptor number may be reused by the kernel once it is closed).
 
+using Microsoft.Win32.SafeHandles;
+
 namespace SourceOS.StateStore.Storage.Files;
 
 /// <summary>An open file of the store. Reads and writes may run concurrently; <see cref="Dispose"/> must run alone.</summary>
@@ -75,8 +77,48 @@ public sealed class StoreFile : IDisposable
         }
         while (budget.AsksAgain(fd));
 
-        file = fd < 0 ? null : new StoreFile(ops, path, fd);
-        return fd < 0 ? fd : 0;
+        file = null;
+        if (fd < 0)
+        {
+            return fd;
+        }
+
+        int kind = CheckKind(ops, fd, flags);
+        if (kind < 0)
+        {
+            _ = ops.Close(fd);
+            return kind;
+        }
+
+        file = new StoreFile(ops, path, fd);
+        return 0;
+    }
+
+    // A pipe, a socket or a device in a file's place would be read and written as if it kept what it is given.
+    private static int CheckKind(FileOps ops, int fd, OpenOptions flags)
+    {
+        if (flags.HasFlag(OpenOptions.Directory))
+        {
+            return 0;
+        }
+
+        int result = ops.FStat(fd, out FileStatus status);
+        return result < 0 ? result : status.Kind switch
+        {
+            FileKind.File => 0,
+            FileKind.Directory => -Errno.EISDIR,
+            _ => -Errno.ENXIO,
+        };
+    }
+
+    /// <summary>Gives the descriptor away, for code that reads through the runtime's streams; this object counts as disposed afterwards.</summary>
+    /// <returns>The handle; the caller disposes it.</returns>
+    /// <exception cref="ObjectDisposedException">It is closed.</exception>
+    public SafeFileHandle TakeHandle()
+    {
+        int fd = Interlocked.Exchange(ref _fd, -1);
+        ObjectDisposedException.ThrowIf(fd < 0, this);
+        return new SafeFileHandle(fd, ownsHandle: true);
     }
 
     /// <summary>Fills the buffer from an offset.</summary>

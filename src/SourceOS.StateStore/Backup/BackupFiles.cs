@@ -2,6 +2,7 @@
 // regular files are read; what an interrupted run left under the unfinished name is removed by the next.
 
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Storage.Files;
 
 namespace SourceOS.StateStore.Backup;
 
@@ -39,7 +40,7 @@ internal static class BackupFiles
     internal static BackupFile Copy(string from, string to, string name, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(to)!);
-        using FileStream source = new(from, new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, Share = FileShare.ReadWrite | FileShare.Delete, BufferSize = 0 });
+        using FileStream source = OpenRegular(from);
         using FileStream target = new(to, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0 });
         Sha256Hasher hasher = Sha256Hasher.Create();
         byte[] buffer = new byte[BufferBytes];
@@ -59,7 +60,7 @@ internal static class BackupFiles
 
     internal static BackupFile Hash(string path, string name)
     {
-        using FileStream source = new(path, new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, BufferSize = 0 });
+        using FileStream source = OpenRegular(path);
         Sha256Hasher hasher = Sha256Hasher.Create();
         byte[] buffer = new byte[BufferBytes];
         int read;
@@ -69,6 +70,13 @@ internal static class BackupFiles
         }
 
         return new BackupFile(name, source.Length, hasher.Finish());
+    }
+
+    /// <summary>Opens a file that a stranger may have made: a pipe in its place would be waited on for ever, so only a regular file is opened.</summary>
+    internal static FileStream OpenRegular(string path)
+    {
+        using StoreFile file = StoreFile.Open(LinuxFileOps.Instance, path, OpenOptions.Read | OpenOptions.NoFollow);
+        return new FileStream(file.TakeHandle(), FileAccess.Read, bufferSize: 0);
     }
 
     internal static void WriteAll(string path, ReadOnlySpan<byte> content)
@@ -81,9 +89,9 @@ internal static class BackupFiles
     /// <summary>Gives a directory its final name.</summary>
     internal static void Finish(string unfinished, string destination)
     {
-        Storage.Files.StoreDirectory.Sync(Storage.Files.LinuxFileOps.Instance, Path.Combine(unfinished, "events"));
-        Storage.Files.StoreDirectory.Sync(Storage.Files.LinuxFileOps.Instance, unfinished);
+        StoreDirectory.Sync(LinuxFileOps.Instance, Path.Combine(unfinished, "events"));
+        StoreDirectory.Sync(LinuxFileOps.Instance, unfinished);
         Directory.Move(unfinished, destination);
-        Storage.Files.StoreDirectory.Sync(Storage.Files.LinuxFileOps.Instance, Path.GetDirectoryName(destination)!);
+        StoreDirectory.Sync(LinuxFileOps.Instance, Path.GetDirectoryName(destination)!);
     }
 }

@@ -190,7 +190,13 @@ public static class StoreBackup
             throw new StateStoreException(StateStoreErrorCode.NotInitialized, "There is no backup here.", Path.GetFullPath(source), "Name a directory that `statestore backup` made.");
         }
 
-        byte[] bytes = info.Length <= SignedNote.MaxLengthBytes ? File.ReadAllBytes(path) : throw Refused("The manifest is too long", path);
+        byte[] bytes = new byte[SignedNote.MaxLengthBytes + 1];
+        using (FileStream file = BackupFiles.OpenRegular(path))
+        {
+            int length = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+            bytes = length <= SignedNote.MaxLengthBytes ? bytes[..length] : throw Refused("The manifest is too long", path);
+        }
+
         string text = Encoding.UTF8.GetString(bytes);
         bool isNote = SignedNote.TryParse(bytes, out SignedNote? note, out string reason);
         if (!BackupManifest.TryParse(isNote ? note!.Text : text, out BackupManifest? manifest, out reason))

@@ -2,6 +2,7 @@
 // 0700, files 0600, made under another name, synced, renamed; a file that others can read is refused, because a key that may have leaked must not sign.
 
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Storage.Files;
 
 namespace SourceOS.StateStore.Keys;
 
@@ -115,6 +116,11 @@ public sealed class KeyFolder
         try
         {
             int length;
+            if (LinuxFileOps.Instance.Stat(path, out FileStatus status) == 0 && status.Kind is FileKind.Other)
+            {
+                throw new StateStoreException(StateStoreErrorCode.InvalidInput, "Something other than a file stands where the private key should be.", path, "Put the right file back, or rotate the key.");
+            }
+
             using (FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read))
             {
                 if ((File.GetUnixFileMode(file.SafeFileHandle) & Others) != 0)

@@ -130,9 +130,35 @@ internal static class StateGenerations
         }
     }
 
+    /// <summary>
+    /// Fails when the state's folder is no folder, or something that is no file stands where liblmdb keeps its lock: nothing could be rebuilt there, and it should show before the log is written to.
+    /// </summary>
+    internal static void CheckPlaces(StoreLayout layout, ulong generation, FileOps files)
+    {
+        int result = StoreFile.TryOpen(files, layout.StatePath, OpenOptions.Read | OpenOptions.Directory, out StoreFile? folder);
+        folder?.Dispose();
+        if (result < 0 && (result != -Errno.ENOENT || files.Stat(layout.StatePath, out _) == 0))
+        {
+            FileErrors.Throw(result, "open the state's folder", layout.StatePath);
+        }
+
+        string lockPath = Path.Combine(layout.GenerationPath(generation), LmdbEnvironment.LockFileName);
+        if (files.Stat(lockPath, out FileStatus status) == 0 && status.Kind != FileKind.File)
+        {
+            FileErrors.Throw(status.Kind == FileKind.Directory ? -Errno.EISDIR : -Errno.ENXIO, "use the state's lock file", lockPath);
+        }
+    }
+
     private static void Remove(FileOps files, string directory)
     {
-        foreach (DirectoryEntry entry in StoreDirectory.List(files, directory))
+        // A folder in it was put there by somebody; what it holds is not ours to remove, and it harms nobody where it is.
+        List<DirectoryEntry> entries = StoreDirectory.List(files, directory);
+        if (entries.Any(static entry => entry.Kind == FileKind.Directory))
+        {
+            return;
+        }
+
+        foreach (DirectoryEntry entry in entries)
         {
             StoreDirectory.RemoveFile(files, Path.Combine(directory, entry.Name));
         }
