@@ -75,8 +75,18 @@ internal static class BackupFiles
     /// <summary>Opens a file that a stranger may have made: a pipe in its place would be waited on for ever, so only a regular file is opened.</summary>
     internal static FileStream OpenRegular(string path)
     {
-        using StoreFile file = StoreFile.Open(LinuxFileOps.Instance, path, OpenOptions.Read | OpenOptions.NoFollow);
-        return new FileStream(file.TakeHandle(), FileAccess.Read, bufferSize: 0);
+        int result = StoreFile.TryOpen(LinuxFileOps.Instance, path, OpenOptions.Read | OpenOptions.NoFollow, out StoreFile? file);
+        using (file)
+        {
+            return result switch
+            {
+                0 => new FileStream(file!.TakeHandle(), FileAccess.Read, bufferSize: 0),
+                -Errno.ENOENT => throw new FileNotFoundException("There is no such file.", path),
+                -Errno.ENXIO or -Errno.EISDIR or -Errno.ELOOP => throw new StateStoreException(
+                    StateStoreErrorCode.InvalidInput, "Something other than a file stands where a file of the backup or store should be.", path, "Look at it before removing it."),
+                _ => throw FileErrors.Create(result, "open", path),
+            };
+        }
     }
 
     internal static void WriteAll(string path, ReadOnlySpan<byte> content)

@@ -39,7 +39,7 @@ public sealed class BackupTests
     }
 
     [Fact]
-    public async Task Backups_made_beside_a_writer_hold_all_that_was_acknowledged_before()
+    public async Task Backups_pipebeside_a_writer_hold_all_that_was_acknowledged_before()
     {
         using TestDirectory directory = new();
         await using StateStore store = StateStore.Create(directory.StorePath, RoundTripTests.SmallOptions());
@@ -94,6 +94,19 @@ public sealed class BackupTests
             File.Move(file, file + ".away");
             await RefusedAsync(StateStoreErrorCode.InvalidInput, () => StoreBackup.TestAsync(backup, trusted, RoundTripTests.SmallOptions()));
             File.Move(file + ".away", file);
+        }
+
+        // A pipe that nobody writes to is not waited for, the manifest's neither.
+        foreach (string file in files)
+        {
+            File.Move(file, file + ".away");
+            using (System.Diagnostics.Process pipe = System.Diagnostics.Process.Start("mkfifo", [file]))
+            {
+                await pipe.WaitForExitAsync();
+            }
+
+            await RefusedAsync(StateStoreErrorCode.InvalidInput, () => StoreBackup.TestAsync(backup, trusted, RoundTripTests.SmallOptions())).WaitAsync(TimeSpan.FromSeconds(30));
+            File.Move(file + ".away", file, overwrite: true);
         }
     }
 
