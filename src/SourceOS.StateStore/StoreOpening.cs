@@ -50,7 +50,7 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
         {
             Quarantine quarantine = new(ops, _layout.QuarantinePath, _clock);
             LogRecovery recovery = new(_layout, superblock, _files);
-            LogRecoveryResult found = recovery.Run(StateInspection.Run(_layout, superblock, NeedsProof(superblock, geometry, writerLock), options.ProveStateUpToBytes));
+            LogRecoveryResult found = recovery.Run(Inspect(superblock, geometry, writerLock));
             ThrowIfRefused(found);
             epoch = found.LastEpoch + 1;
             if (needsTwin)
@@ -76,6 +76,10 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
             throw;
         }
     }
+
+    private StateInspection Inspect(Superblock superblock, LogGeometry geometry, WriterLock writerLock) => writerLock.Previous.IsStateUnsynced
+        ? StateInspection.None("its last sync failed, so what can be read of it may not be on the medium")
+        : StateInspection.Run(_layout, superblock, NeedsProof(superblock, geometry, writerLock), options.ProveStateUpToBytes);
 
     // The state is proven unless the newest slot says that it was closed cleanly or this kernel still has every page that the last writer wrote.
     private bool NeedsProof(Superblock superblock, LogGeometry geometry, WriterLock writerLock)

@@ -23,6 +23,7 @@ internal sealed class StoreWriter : SnapshotSource, IDisposable
     private readonly CommitLoop _loop;
     private readonly EngineMetrics _metrics;
     private readonly ILogger _logger;
+    private readonly TimeProvider _clock;
     private TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ulong _visibleSequence;
     private int _disposed;
@@ -33,6 +34,7 @@ internal sealed class StoreWriter : SnapshotSource, IDisposable
         _lock = opened.Lock;
         _state = opened.State;
         _log = opened.Log;
+        _clock = options.Clock ?? TimeProvider.System;
         Report = opened.Report;
         _logger = options.LoggerFactory?.CreateLogger("SourceOS.StateStore") ?? NullLogger.Instance;
         StateView view = new(_state.Published);
@@ -43,7 +45,7 @@ internal sealed class StoreWriter : SnapshotSource, IDisposable
         _metrics = new EngineMetrics(
             StoreIds.ToGuid(Superblock.StoreId).ToString(), () => (long)VisibleSequence, () => _loop?.QueueLength ?? 0, () => OpenSnapshots);
         CommitLoopParts parts = new(
-            _state, new StateFold(view, header, digest), _log, Superblock.StoreId, options, ops, Layout.StorePath, options.Clock ?? TimeProvider.System, _metrics, _logger);
+            _state, new StateFold(view, header, digest), _log, Superblock.StoreId, options, ops, Layout.StorePath, _clock, _metrics, _logger);
         _loop = new CommitLoop(parts, Published);
         EngineLog.Opened(_logger, Layout.StorePath, Report.Case, _visibleSequence, Report.Summary);
 
@@ -137,7 +139,17 @@ internal sealed class StoreWriter : SnapshotSource, IDisposable
 
     private void CloseCleanly()
     {
-        _state.Sync();
+        try
+        {
+            _state.Sync();
+        }
+        catch (StateStoreException)
+        {
+            // The kernel reports a failed write once and may call the pages clean afterwards: the next close would sync nothing, succeed, and vouch for them.
+            _lock.NoteStateUnsynced(_clock);
+            throw;
+        }
+
         _log.WriteSyncedSlot(isCleanClose: true, _state.Published.TransactionId, Superblock.StateGeneration);
         EngineLog.Closed(_logger, Layout.StorePath, VisibleSequence);
     }

@@ -287,6 +287,9 @@ public sealed class SegmentFiles : IDisposable
         }
     }
 
+    /// <summary>Whether a file has a segment's final name, although the segment may not count as there.</summary>
+    internal bool IsNamed(int segment) => _ops.Exists(Path.Combine(Directory, SegmentLayout.FileName(segment)));
+
     /// <summary>Closes every file. Unsynced writes stay as durable as they are.</summary>
     public void Dispose()
     {

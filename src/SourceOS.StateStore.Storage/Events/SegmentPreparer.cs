@@ -1,6 +1,7 @@
 // Why this file exists: the next segment is made beside the writer, so that a commit seldom waits for megabytes of zeroes. Invariants: one
 // creation at a time; a failure is remembered and reported when the segment is needed; a full disk is tried again by whoever needs
-// the segment, at most once a call, and beside the writer at most once a second; any other failure is final.
+// the segment, at most once a call, and anything else at most once a second, because each try starts from an empty file; beside the writer every
+// failure is tried again at most once a second; a failure that left the file under its final name is final, because only its directory's sync can have failed.
 
 namespace SourceOS.StateStore.Storage.Events;
 
@@ -14,6 +15,7 @@ internal sealed class SegmentPreparer(SegmentFiles files) : IDisposable
     private Thread? _thread;
     private StateStoreException? _fault;
     private long _nextTryMs;
+    private bool _isFinal;
 
     /// <summary>The last failure; null when the last creation succeeded.</summary>
     public StateStoreException? Fault
@@ -37,8 +39,7 @@ internal sealed class SegmentPreparer(SegmentFiles files) : IDisposable
 
         lock (_stateLock)
         {
-            bool isFinal = _fault is { IsRetryable: false };
-            if (_thread is not null || isFinal || _cancellation.IsCancellationRequested || (_fault is not null && Environment.TickCount64 < _nextTryMs))
+            if (_thread is not null || _isFinal || _cancellation.IsCancellationRequested || (_fault is not null && Environment.TickCount64 < _nextTryMs))
             {
                 return;
             }
@@ -57,9 +58,12 @@ internal sealed class SegmentPreparer(SegmentFiles files) : IDisposable
             return;
         }
 
-        if (Fault is { IsRetryable: false } final)
+        lock (_stateLock)
         {
-            throw final;
+            if (_fault is { IsRetryable: false } && (_isFinal || Environment.TickCount64 < _nextTryMs))
+            {
+                throw _fault;
+            }
         }
 
         Create(segment);
@@ -122,6 +126,7 @@ internal sealed class SegmentPreparer(SegmentFiles files) : IDisposable
             lock (_stateLock)
             {
                 _fault = fault;
+                _isFinal = fault is not null && (_isFinal || files.IsNamed(segment));
                 _nextTryMs = Environment.TickCount64 + RetryAfterMs;
             }
         }

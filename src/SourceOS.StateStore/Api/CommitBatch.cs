@@ -59,10 +59,10 @@ public sealed class CommitBatch
     /// <param name="body">An encoded body (<see cref="RecordBodyBuilder"/>, <see cref="RecordJson"/>); the batch keeps a reference, not a copy.</param>
     /// <param name="options">What else the change carries.</param>
     /// <returns>The batch.</returns>
-    /// <exception cref="ArgumentException">The identifier or body is not valid, or the batch already names this record.</exception>
+    /// <exception cref="ArgumentException">The identifier or body is not valid for the kind, or the batch already names this record.</exception>
     public CommitBatch Put(RecordKind kind, string id, ReadOnlyMemory<byte> body, ChangeOptions? options = null)
     {
-        CheckBody(body);
+        CheckBody(kind, body);
         Add(new CommitChange(EventAction.Put, kind, id, body, options ?? new ChangeOptions()));
         return this;
     }
@@ -110,9 +110,10 @@ public sealed class CommitBatch
         return this;
     }
 
-    private static void CheckBody(ReadOnlyMemory<byte> body)
+    // A body that its kind does not allow would be stored for ever and read by nobody alike: every document has one encoding.
+    private static void CheckBody(RecordKind kind, ReadOnlyMemory<byte> body)
     {
-        if (!RecordBodyView.TryRead(body.Span, out _, out FormatFault fault))
+        if (!RecordBodyView.TryRead(body.Span, out RecordBodyView view, out FormatFault fault) || (fault = RecordBodyRules.Check(kind, view)).IsFault)
         {
             throw new ArgumentException($"The record body is not valid: {fault}", nameof(body));
         }

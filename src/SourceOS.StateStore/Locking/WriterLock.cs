@@ -15,7 +15,8 @@ namespace SourceOS.StateStore.Locking;
 /// <param name="BootId">The kernel boot it ran under; empty when unreadable.</param>
 /// <param name="OpenedAt">When it opened the store, as it wrote it; empty when unreadable.</param>
 /// <param name="Inode">The inode of the lock file that it wrote to; a copied store has another one. 0 when unreadable.</param>
-internal sealed record LockNote(int ProcessId, string BootId, string OpenedAt, ulong Inode)
+/// <param name="IsStateUnsynced">Whether its last sync of the state failed: the page cache may show what no disk has, so not even a proof says that the state is good.</param>
+internal sealed record LockNote(int ProcessId, string BootId, string OpenedAt, ulong Inode, bool IsStateUnsynced = false)
 {
     internal static LockNote Unreadable { get; } = new(0, "", "", 0);
 
@@ -28,6 +29,7 @@ internal sealed record LockNote(int ProcessId, string BootId, string OpenedAt, u
             string boot = "";
             string opened = "";
             ulong inode = 0;
+            bool isUnsynced = false;
             while (reader.Read())
             {
                 if (reader.TokenType != JsonTokenType.PropertyName)
@@ -51,12 +53,15 @@ internal sealed record LockNote(int ProcessId, string BootId, string OpenedAt, u
                     case "inode" when reader.TokenType == JsonTokenType.Number:
                         inode = reader.TryGetUInt64(out ulong number) ? number : 0;
                         break;
+                    case "stateUnsynced":
+                        isUnsynced = reader.TokenType == JsonTokenType.True;
+                        break;
                     default:
                         break;
                 }
             }
 
-            return new LockNote(pid, boot, opened, inode);
+            return new LockNote(pid, boot, opened, inode, isUnsynced);
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
@@ -100,7 +105,7 @@ internal sealed class WriterLock : IDisposable
             // The note is read again under the lock: the holder may have changed between the read and the lock.
             note = ReadNote(file);
             ulong inode = file.GetStatus().Inode;
-            WriteNote(file, clock, note.BootId, note.Inode);
+            WriteNote(file, clock, note.BootId, note.Inode, note.IsStateUnsynced);
             return new WriterLock(file, note, inode);
         }
         catch
@@ -145,7 +150,10 @@ internal sealed class WriterLock : IDisposable
     }
 
     /// <summary>Says that the state is good under this kernel: from here on it need not be proven again after a mere kill.</summary>
-    internal void NoteBoot(TimeProvider clock) => WriteNote(_file, clock, CurrentBootId(), Inode);
+    internal void NoteBoot(TimeProvider clock) => WriteNote(_file, clock, CurrentBootId(), Inode, isStateUnsynced: false);
+
+    /// <summary>Says that a sync of the state failed: the next writer makes the state anew instead of believing what the page cache shows.</summary>
+    internal void NoteStateUnsynced(TimeProvider clock) => WriteNote(_file, clock, CurrentBootId(), Inode, isStateUnsynced: true);
 
     /// <inheritdoc/>
     public void Dispose() => _file.Dispose();
@@ -169,7 +177,7 @@ internal sealed class WriterLock : IDisposable
         return length == 0 ? LockNote.Unreadable : LockNote.Parse(content.AsSpan(0, length).TrimEnd((byte)0));
     }
 
-    private static void WriteNote(StoreFile file, TimeProvider clock, string bootId, ulong inode)
+    private static void WriteNote(StoreFile file, TimeProvider clock, string bootId, ulong inode, bool isStateUnsynced)
     {
         ArrayBufferWriter<byte> buffer = new();
         using (Utf8JsonWriter writer = new(buffer))
@@ -179,6 +187,11 @@ internal sealed class WriterLock : IDisposable
             writer.WriteString("bootId", bootId);
             writer.WriteString("openedAt", clock.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture));
             writer.WriteNumber("inode", inode);
+            if (isStateUnsynced)
+            {
+                writer.WriteBoolean("stateUnsynced", value: true);
+            }
+
             writer.WriteEndObject();
         }
 

@@ -99,5 +99,6 @@ internal sealed record StateInspection(StateHeader? Header, FrameEntry? LastFram
         return first;
     }
 
-    private static StateInspection None(string reason) => new(null, null, reason, false, 0);
+    /// <summary>No state, for a reason.</summary>
+    internal static StateInspection None(string reason) => new(null, null, reason, false, 0);
 }

@@ -85,15 +85,33 @@ public sealed class PrepareAheadTests : IDisposable
     }
 
     [Fact]
-    public void A_failure_that_space_does_not_cure_is_final()
+    public void A_failure_that_space_does_not_cure_is_tried_again_after_a_while_and_clears()
     {
         using SegmentFiles files = _fixture.OpenFiles();
         using EventLog log = EventLog.Start(files, LogFixture.Options);
-        _fixture.Ops.Fail(FileCallKinds.FSync, Errno.EIO);
-        Assert.Equal(StateStoreErrorCode.InputOutput, Assert.Throws<StateStoreException>(() => log.Reserve(1000)).Code);
+        _fixture.Ops.Fail(FileCallKinds.Open, Errno.EACCES, "*.new");
+        Assert.Equal(StateStoreErrorCode.AccessDenied, Assert.Throws<StateStoreException>(() => log.Reserve(1000)).Code);
         long calls = _fixture.Ops.Calls;
-        Assert.Equal(StateStoreErrorCode.InputOutput, Assert.Throws<StateStoreException>(() => log.Reserve(1000)).Code);
+        Assert.Equal(StateStoreErrorCode.AccessDenied, Assert.Throws<StateStoreException>(() => log.Reserve(1000)).Code);
         Assert.Equal(calls, _fixture.Ops.Calls);
+
+        // The rights came back; nobody has to open the store again for it.
+        Assert.True(SpinWait.SpinUntil(() => Record.Exception(() => log.Reserve(1000)) is null, Bound));
+        Assert.Null(log.Fault);
+        Assert.Null(log.PrepareFault);
+    }
+
+    [Fact]
+    public void A_failed_sync_of_the_directory_is_final_because_the_name_is_there_already()
+    {
+        using SegmentFiles files = _fixture.OpenFiles();
+        using EventLog log = EventLog.Start(files, LogFixture.Options);
+        _fixture.Ops.Fail(FileCallKinds.FSyncDirectory, Errno.EIO);
+        Assert.Equal(StateStoreErrorCode.InputOutput, Assert.Throws<StateStoreException>(() => log.Reserve(1000)).Code);
+        Thread.Sleep(1100);
+        long syncs = _fixture.Ops.Count(FileCallKinds.FSyncDirectory);
+        Assert.Equal(StateStoreErrorCode.InputOutput, Assert.Throws<StateStoreException>(() => log.Reserve(1000)).Code);
+        Assert.Equal(syncs, _fixture.Ops.Count(FileCallKinds.FSyncDirectory));
     }
 
     [Fact]

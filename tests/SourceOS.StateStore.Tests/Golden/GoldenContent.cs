@@ -75,8 +75,9 @@ internal static class GoldenContent
         return options;
     }
 
+    // Profile and workspace are said, because what an event names when nothing is said is no matter of the format.
     private static ChangeOptions At(int second, Lane lane = Lane.Normal, string data = "") =>
-        new() { Lane = lane, OccurredAt = s_time.AddSeconds(second), DataJson = Encoding.UTF8.GetBytes(data) };
+        new() { Lane = lane, OccurredAt = s_time.AddSeconds(second), DataJson = Encoding.UTF8.GetBytes(data), ProfileId = "profile:home", WorkspaceId = "workspace:main" };
 
     private static async Task CommitAsync(StateSession session, CommitBatch batch) => Assert.True((await session.CommitAsync(batch)).IsCommitted);
 }
