@@ -41,6 +41,14 @@ internal static class CommandTree
         root.Subcommands.Add(VerifyVerb.Create());
         root.Subcommands.Add(RepairVerb.Create());
         root.Subcommands.Add(InspectVerb.Create());
+        root.Subcommands.Add(ConflictVerb.Create());
+        root.Subcommands.Add(PlanVerb.Create());
+        root.Subcommands.Add(AgentVerb.Create());
+        root.Subcommands.Add(RevokeVerb.Create());
+        root.Subcommands.Add(RevokeVerb.CreateLease());
+        root.Subcommands.Add(HoldVerb.Create());
+        root.Subcommands.Add(PolicyVerb.Create());
+        root.Subcommands.Add(SchemaVerb.Create());
         root.Subcommands.Add(KeysVerb.Create());
         root.Subcommands.Add(CheckpointVerb.Create());
         root.Subcommands.Add(ProveVerb.Create());

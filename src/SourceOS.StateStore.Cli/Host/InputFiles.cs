@@ -8,6 +8,8 @@ namespace SourceOS.StateStore.Cli.Host;
 /// <summary>Reads input documents.</summary>
 internal static class InputFiles
 {
+    private static readonly string[] Extensions = [".json", ".ndjson", ".jsonl"];
+
     /// <summary>Opens a file, or stdin for "-".</summary>
     /// <param name="path">The path.</param>
     public static Stream Open(string path)
@@ -57,5 +59,20 @@ internal static class InputFiles
             ? buffer[..length]
             : throw CliException.BadData(
                 $"The document has more than {FormatLimits.MaxRecordJsonLengthBytes} bytes.", path == "-" ? "standard input" : path, "Keep content in files and its hash in the record.", "too_large");
+    }
+
+    /// <summary>The files that an argument names: itself, or for a directory its .json, .ndjson and .jsonl files in order of their names.</summary>
+    /// <param name="source">The argument; "-" is standard input.</param>
+    public static IEnumerable<string> Expand(string source)
+    {
+        if (source == "-" || !Directory.Exists(source))
+        {
+            return [source];
+        }
+
+        EnumerationOptions options = new() { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = false };
+        List<string> files = [.. Directory.EnumerateFiles(source, "*", options).Where(static file => Extensions.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase))];
+        files.Sort(StringComparer.Ordinal);
+        return files.Count > 0 ? files : throw CliException.NotFound("The directory has no .json, .ndjson or .jsonl file.", source);
     }
 }

@@ -14,7 +14,6 @@ internal static class ImportVerb
 {
     private const int FailuresShown = 20;
 
-    private static readonly string[] Extensions = [".json", ".ndjson", ".jsonl"];
 
     private static readonly Argument<string[]> Sources = new("FILE")
     {
@@ -44,7 +43,7 @@ internal static class ImportVerb
 
     private static async Task<ExitCode> RunAsync(VerbContext context)
     {
-        IReadOnlyList<string> files = ImportOrder.Sort((context.Get(Sources) ?? []).SelectMany(Expand));
+        IReadOnlyList<string> files = ImportOrder.Sort((context.Get(Sources) ?? []).SelectMany(InputFiles.Expand));
         long start = Stopwatch.GetTimestamp();
         ImportTarget target = new(context);
         await using (target.ConfigureAwait(false))
@@ -70,19 +69,6 @@ internal static class ImportVerb
 
             return importer.Failed > 0 ? ExitCode.BadData : ExitCode.Done;
         }
-    }
-
-    private static IEnumerable<string> Expand(string source)
-    {
-        if (source == "-" || !Directory.Exists(source))
-        {
-            return [source];
-        }
-
-        EnumerationOptions options = new() { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, IgnoreInaccessible = false };
-        List<string> files = [.. Directory.EnumerateFiles(source, "*", options).Where(static file => Extensions.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase))];
-        files.Sort(StringComparer.Ordinal);
-        return files.Count > 0 ? files : throw CliException.NotFound("The directory has no .json, .ndjson or .jsonl file.", source);
     }
 
     private static void WriteText(VerbContext context, Importer importer, double seconds, ulong sequence)

@@ -1,9 +1,9 @@
 // Why this file exists: a store is of use only when it knows its device, a profile, a first actor and the built-in schemas; nobody writes
 // before that. Invariants: running it again adds only what is missing and changes nothing that is there; everything is one commit.
 
-using System.Buffers;
 using System.Text.Json;
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Records;
 
 namespace SourceOS.StateStore.Governance.Bootstrap;
 
@@ -37,7 +37,7 @@ public static class StoreSetup
     {
         ArgumentNullException.ThrowIfNull(snapshot);
         ArgumentNullException.ThrowIfNull(plan);
-        return [.. Missing(snapshot, Documents(plan, DateTimeOffset.UnixEpoch)).Select(static item => new SetupItem(item.Kind, item.Id))];
+        return [.. Missing(snapshot, AllOf(plan, DateTimeOffset.UnixEpoch)).Select(static item => new SetupItem(item.Kind, item.Id))];
     }
 
     /// <summary>Adds what is missing, as one commit.</summary>
@@ -54,7 +54,7 @@ public static class StoreSetup
         List<(RecordKind Kind, string Id, byte[] Body)> missing;
         using (ReadSnapshot snapshot = store.OpenSnapshot())
         {
-            missing = Missing(snapshot, Documents(plan, now));
+            missing = Missing(snapshot, AllOf(plan, now));
         }
 
         if (missing.Count == 0)
@@ -92,68 +92,44 @@ public static class StoreSetup
         return missing;
     }
 
-    private static IEnumerable<ReadOnlyMemory<byte>> Documents(SetupPlan plan, DateTimeOffset now)
+    private static IEnumerable<ReadOnlyMemory<byte>> AllOf(SetupPlan plan, DateTimeOffset now)
     {
-        string time = now.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture);
-        yield return Document(RecordKind.Device, plan.DeviceId, time, writer =>
+        string time = Documents.TimeText(now);
+        yield return Documents.Build(RecordKind.Device, plan.DeviceId, writer =>
         {
             writer.WriteString("display_name"u8, plan.DeviceName);
             writer.WriteString("trust_level"u8, "local"u8);
             writer.WriteString("device_state"u8, "trusted"u8);
+            writer.WriteString("created_at"u8, time);
         });
-        yield return Document(RecordKind.Profile, plan.ProfileId, time, writer =>
+        yield return Documents.Build(RecordKind.Profile, plan.ProfileId, writer =>
         {
             writer.WriteString("display_name"u8, plan.ProfileId);
             writer.WriteString("profile_class"u8, plan.ProfileClass);
+            writer.WriteString("created_at"u8, time);
         });
-        yield return Document(RecordKind.Identity, plan.IdentityId, time, writer =>
+        yield return Documents.Build(RecordKind.Identity, plan.IdentityId, writer =>
         {
             writer.WriteString("identity_type"u8, "user"u8);
             writer.WriteString("display_name"u8, plan.ActorName);
+            writer.WriteString("created_at"u8, time);
         });
-        yield return Document(RecordKind.Actor, plan.ActorId, time, writer => WriteActor(writer, plan));
+        yield return Documents.Build(RecordKind.Actor, plan.ActorId, writer => WriteActor(writer, plan, time));
         foreach (ReadOnlyMemory<byte> schema in BuiltInSchemas.Documents())
         {
             yield return schema;
         }
     }
 
-    private static void WriteActor(Utf8JsonWriter writer, SetupPlan plan)
+    private static void WriteActor(Utf8JsonWriter writer, SetupPlan plan, string time)
     {
         writer.WriteString("actor_type"u8, "human"u8);
         writer.WriteString("display_name"u8, plan.ActorName);
         writer.WriteString("identity_id"u8, plan.IdentityId);
-        WriteList(writer, "workspace_scope", ["*"]);
-        WriteList(writer, "profile_scope", ["*"]);
-        WriteList(writer, "capabilities", Gates.Capabilities.All);
+        Documents.WriteList(writer, "workspace_scope", ["*"]);
+        Documents.WriteList(writer, "profile_scope", ["*"]);
+        Documents.WriteList(writer, "capabilities", Gates.Capabilities.All);
         writer.WriteString("trust_level"u8, "user"u8);
-    }
-
-    private static void WriteList(Utf8JsonWriter writer, string name, IReadOnlyList<string> items)
-    {
-        writer.WriteStartArray(name);
-        foreach (string item in items)
-        {
-            writer.WriteStringValue(item);
-        }
-
-        writer.WriteEndArray();
-    }
-
-    private static ReadOnlyMemory<byte> Document(RecordKind kind, string id, string time, Action<Utf8JsonWriter> fields)
-    {
-        RecordKindInfo info = RecordKinds.Get(kind);
-        ArrayBufferWriter<byte> buffer = new();
-        using (Utf8JsonWriter writer = new(buffer))
-        {
-            writer.WriteStartObject();
-            writer.WriteString("schema"u8, info.Schema);
-            writer.WriteString(info.IdField, id);
-            fields(writer);
-            writer.WriteString("created_at"u8, time);
-            writer.WriteEndObject();
-        }
-
-        return buffer.WrittenMemory;
+        writer.WriteString("created_at"u8, time);
     }
 }

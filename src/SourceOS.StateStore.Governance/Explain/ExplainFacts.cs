@@ -2,6 +2,8 @@
 // that is looked at; the number of records read is bounded.
 
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Policy;
+using SourceOS.StateStore.Governance.Records;
 
 namespace SourceOS.StateStore.Governance.Explain;
 
@@ -15,23 +17,14 @@ internal sealed record ExplainBlock(string Rule, string Sentence, string Evidenc
 /// <summary>What is known of an object as of a sequence.</summary>
 internal sealed class ExplainFacts
 {
-    /// <summary>Most conflict records looked at.</summary>
+    /// <summary>Most conflict records looked at; as many decisions, plans and transactions each.</summary>
     internal const int MaxConflictsRead = 1000;
 
-    private ExplainFacts(StoredRecord record, StateStoreStatus status)
-    {
-        Record = record;
-        LogRoot = status.LogRoot;
-        FrameCount = status.FrameCount;
-    }
+    private ExplainFacts(StoredRecord record) => Record = record;
 
     internal StoredRecord Record { get; }
 
     internal string RecordEvidence => $"record:object/{Record.Id}@{Record.Sequence}";
-
-    internal string LogRoot { get; }
-
-    internal ulong FrameCount { get; }
 
     internal StoredEvent? LastEvent { get; private set; }
 
@@ -47,19 +40,36 @@ internal sealed class ExplainFacts
 
     internal IReadOnlyList<ExplainBlock> Blocks { get; private set; } = [];
 
+    /// <summary>Proposed transactions that would change the object.</summary>
+    internal IReadOnlyList<StoredRecord> Proposals { get; private set; } = [];
+
+    /// <summary>Plans that are not finished and name the object.</summary>
+    internal IReadOnlyList<StoredRecord> Plans { get; private set; } = [];
+
+    /// <summary>What the policy in force then says of syncing it.</summary>
+    internal PolicyAnswer? Policy { get; private set; }
+
     /// <summary>Reads the facts; null when there was no such object then.</summary>
-    internal static ExplainFacts? Gather(ReadSnapshot snapshot, string objectId, ulong asOf)
+    internal static ExplainFacts? Gather(ReadSnapshot snapshot, string objectId, ulong asOf, ILookup<string, StoredRecord>? conflicts = null)
     {
         if (snapshot.GetAsOf(RecordKind.Object, objectId, asOf) is not { } record)
         {
             return null;
         }
 
-        ExplainFacts facts = new(record, snapshot.GetStatus()) { LastEvent = snapshot.ReadEvent(record.Sequence) };
+        ExplainFacts facts = new(record) { LastEvent = snapshot.ReadEvent(record.Sequence) };
         facts.LastActor = facts.LastEvent is { IsErased: false } last ? Find(snapshot, RecordKind.Actor, last.ActorId, asOf) : null;
         facts.Schema = Find(snapshot, RecordKind.Schema, facts.Text("schema_id"), asOf);
         facts.Decision = Find(snapshot, RecordKind.Decision, facts.Text("policy_decision_ref"), asOf) ?? Find(snapshot, RecordKind.Decision, facts.LastEvent?.DecisionId, asOf);
-        facts.ReadConflicts(snapshot, asOf);
+        facts.Decision ??= Naming(snapshot, RecordKind.Decision, objectId, asOf).MaxBy(static decision => decision.Sequence);
+        if (conflicts is null)
+        {
+            facts.Proposals = [.. Naming(snapshot, RecordKind.Transaction, objectId, asOf).Where(static item => item.Text("status") is "proposed" or "approved")];
+            facts.Plans = [.. Naming(snapshot, RecordKind.Plan, objectId, asOf).Where(static item => item.Text("status") is not ("completed" or "cancelled"))];
+        }
+
+        facts.Policy = PolicySource.Of(snapshot, asOf).Rules.Evaluate(PolicyAsking.Input(snapshot, record, SyncQuestion(record), facts.LastEvent?.ActorId ?? "", asOf));
+        facts.Conflicts = [.. (conflicts ?? facts.ReadConflicts(snapshot, asOf))[objectId]];
         facts.Blocks = facts.FindBlocks();
         return facts;
     }
@@ -79,26 +89,70 @@ internal sealed class ExplainFacts
     private static StoredRecord? Find(ReadSnapshot snapshot, RecordKind kind, string? id, ulong asOf) =>
         string.IsNullOrEmpty(id) || !Identifier.IsValid(id) ? null : snapshot.GetAsOf(kind, id, asOf);
 
-    private void ReadConflicts(ReadSnapshot snapshot, ulong asOf)
+    // Records of one kind that name the object as their subject or in their list of objects; a bounded number of records is looked at.
+    private static List<StoredRecord> Naming(ReadSnapshot snapshot, RecordKind kind, string objectId, ulong asOf)
     {
+        List<StoredRecord> found = [];
+        bool hasList = RecordKinds.Get(kind).TryGetField("object_ids", out KnownField? list);
+        byte[] wanted = System.Text.Encoding.UTF8.GetBytes(objectId);
+        int read = 0;
+        foreach (RecordView view in snapshot.Range(kind, includeTombstones: true))
+        {
+            if (++read > MaxConflictsRead)
+            {
+                break;
+            }
+
+            StoredRecord? then = view.Sequence <= asOf ? view.ToStored() : snapshot.GetAsOf(kind, System.Text.Encoding.UTF8.GetString(view.Id), asOf);
+            bool names = then is { IsTombstone: false }
+                && (hasList ? Slots.Open(then.Body).TryGetList(list!.Slot, out TextList ids) && ids.Contains(wanted) : then.Text("object_id") == objectId);
+            if (names)
+            {
+                found.Add(then!);
+            }
+        }
+
+        return found;
+    }
+
+    private static string SyncQuestion(StoredRecord record) => record.Text("sync_visibility") switch
+    {
+        "org" => PolicyQuestions.SyncOrganization,
+        "public" => PolicyQuestions.SyncRemote,
+        _ => PolicyQuestions.SyncWorkspace,
+    };
+
+    /// <summary>The conflicts of a snapshot by their object, for callers that look at many objects.</summary>
+    internal static ILookup<string, StoredRecord> ConflictsByObject(ReadSnapshot snapshot) => ReadConflicts(snapshot, snapshot.Sequence, out _);
+
+    private ILookup<string, StoredRecord> ReadConflicts(ReadSnapshot snapshot, ulong asOf)
+    {
+        ILookup<string, StoredRecord> found = ReadConflicts(snapshot, asOf, out bool truncated);
+        ConflictsTruncated = truncated;
+        return found;
+    }
+
+    private static ILookup<string, StoredRecord> ReadConflicts(ReadSnapshot snapshot, ulong asOf, out bool truncated)
+    {
+        truncated = false;
         List<StoredRecord> found = [];
         int read = 0;
         foreach (RecordView view in snapshot.Range(RecordKind.Conflict, includeTombstones: true))
         {
             if (++read > MaxConflictsRead)
             {
-                ConflictsTruncated = true;
+                truncated = true;
                 break;
             }
 
             StoredRecord? then = view.Sequence <= asOf ? view.ToStored() : snapshot.GetAsOf(RecordKind.Conflict, System.Text.Encoding.UTF8.GetString(view.Id), asOf);
-            if (then is { IsTombstone: false } && then.Text("object_id") == Record.Id)
+            if (then is { IsTombstone: false })
             {
                 found.Add(then);
             }
         }
 
-        Conflicts = found;
+        return found.ToLookup(static conflict => conflict.Text("object_id") ?? "", StringComparer.Ordinal);
     }
 
     private List<ExplainBlock> FindBlocks()
@@ -124,6 +178,17 @@ internal sealed class ExplainFacts
         {
             string what = effect == "deny" ? "denies it" : "requires a review first";
             blocks.Add(new ExplainBlock($"policy.{effect}", $"Policy decision {decision.Id} {what}.", $"record:decision/{decision.Id}@{decision.Sequence}", effect == "review_required"));
+        }
+
+        // The rules for what was looked at above say the same thing in their own words, so policy speaks only when nothing else does.
+        if (blocks.Count == 0 && Decision?.Text("effect") != "allow" && Policy is { Effect: not PolicyEffect.Allow } answer)
+        {
+            blocks.Add(new ExplainBlock($"policy.{answer.RuleId}", $"{answer.Rationale} ({answer.PolicyId} {answer.PolicyVersion})", $"rule:{answer.PolicyId}/{answer.RuleId}", answer.Effect == PolicyEffect.ReviewRequired));
+        }
+
+        if (Plans.FirstOrDefault(static plan => plan.Text("status") == "blocked") is { } blockedPlan)
+        {
+            blocks.Add(new ExplainBlock("plan.blocked", $"Plan {blockedPlan.Id} is blocked.", $"record:plan/{blockedPlan.Id}@{blockedPlan.Sequence}", false));
         }
 
         if (Conflicts.FirstOrDefault(IsOpen) is { } open)

@@ -3,6 +3,7 @@
 
 using System.Globalization;
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Policy;
 
 namespace SourceOS.StateStore.Governance.Explain;
 
@@ -95,6 +96,11 @@ public static class ObjectExplainer
             return new ExplainAnswer(5, "Is it safe to sync?", "yes", $"Yes: policy decision {decision.Id} allows it.", [$"record:decision/{decision.Id}@{decision.Sequence}"]);
         }
 
+        if (facts.Policy is { Effect: PolicyEffect.Allow } answer)
+        {
+            return new ExplainAnswer(5, "Is it safe to sync?", "yes", $"Yes: nothing blocks it, and the policy allows it for its visibility ({facts.Text("sync_visibility") ?? "not stated"}).", [facts.RecordEvidence, $"rule:{answer.PolicyId}/{answer.RuleId}"]);
+        }
+
         return new ExplainAnswer(5, "Is it safe to sync?", "unknown", $"Nothing blocks it, but no policy decision allows it either; its visibility is {facts.Text("sync_visibility") ?? "not stated"}.", [facts.RecordEvidence]);
     }
 
@@ -123,6 +129,8 @@ public static class ObjectExplainer
     {
         List<string> reasons = [.. facts.Blocks.Where(block => block.NeedsReview).Select(block => block.Sentence)];
         reasons.AddRange(facts.Conflicts.Where(conflict => ExplainFacts.IsOpen(conflict) && conflict.Text("severity") == "review_required").Select(conflict => $"Conflict {conflict.Id} waits for a decision."));
+        reasons.AddRange(facts.Proposals.Select(static proposal => $"Transaction {proposal.Id} of {proposal.Text("actor_id")} is {proposal.Text("status")}."));
+        reasons.AddRange(facts.Plans.Where(static plan => plan.Text("retry_policy") == "manual_review_only").Select(static plan => $"Plan {plan.Id} waits for a review."));
         return reasons.Count == 0
             ? new ExplainAnswer(9, "What requires human review?", "nothing", "Nothing does.", [facts.RecordEvidence])
             : new ExplainAnswer(9, "What requires human review?", reasons.Count.ToString(CultureInfo.InvariantCulture), string.Join(" ", reasons.Distinct()), [facts.RecordEvidence]);
@@ -140,10 +148,21 @@ public static class ObjectExplainer
             [$"event:{facts.Record.Sequence}", facts.RecordEvidence]);
     }
 
-    private static ExplainAnswer Proof(ExplainFacts facts) => new(
-        11,
-        "Can we prove that a restore of it is intact?",
-        "unsigned-root",
-        $"A restored log can be checked against root {facts.LogRoot[..16]}... over {facts.FrameCount} frames; no signed checkpoint exists, so who keeps the root must be trusted.",
-        [$"root:{facts.LogRoot}", $"event:{facts.Record.Sequence}"]);
+    private static ExplainAnswer Proof(ExplainFacts facts)
+    {
+        // What can be proven of the object does not change when the log grows, so the answer names its event and frame, not the root of the day.
+        List<string> evidence = [$"event:{facts.Record.Sequence}"];
+        if (facts.LastEvent is not { } last)
+        {
+            return new ExplainAnswer(11, "Can we prove that a restore of it is intact?", "unknown", "The event that last changed it cannot be read.", evidence);
+        }
+
+        evidence.Add($"frame:{last.FrameNumber}");
+        return new ExplainAnswer(
+            11,
+            "Can we prove that a restore of it is intact?",
+            "provable",
+            $"Yes: event {last.Sequence} stands in frame {last.FrameNumber}, and `statestore prove event {last.Sequence}` proves it against any signed root over more than {last.FrameNumber} frames; a restore ends with the proof of all records.",
+            evidence);
+    }
 }

@@ -2,6 +2,7 @@
 // so that a kind added later is closed until someone decides.
 
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Records;
 
 namespace SourceOS.StateStore.Governance.Gates;
 
@@ -60,6 +61,9 @@ public static class Capabilities
             RecordKind.Transaction => deletes ? Delete : Read,
             RecordKind.Schema or RecordKind.Migration => MigrateSchema,
             RecordKind.Report => Repair,
+
+            // A decision that allows gives something away; one that refuses or asks for a review is what policy said of a plan.
+            RecordKind.Decision => deletes || Slots.Text(Slots.Open(change.Body), Slots.Decision.Effect) == "allow" ? Administer : Write,
             _ => Administer,
         };
     }

@@ -18,6 +18,12 @@ internal static class ChangeScope
         string capability = Capabilities.NeededFor(change);
         string oldProfile = "", oldWorkspace = "";
         bool isThere = change.Id.Length > 0 && state.TryGet(change.Kind, change.Id, out RecordView record) && Remember(record, change.Kind, out oldProfile, out oldWorkspace);
+        if (isThere && change.Kind == RecordKind.Decision && change.Action == EventAction.Put)
+        {
+            // What was decided is not rewritten by those whom it binds.
+            capability = Capabilities.Administer;
+        }
+
         string profile = oldProfile, workspace = oldWorkspace;
         if (change.Action == EventAction.Put)
         {

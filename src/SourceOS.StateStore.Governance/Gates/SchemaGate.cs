@@ -52,8 +52,8 @@ internal sealed class SchemaGate(GateContext context) : ICommitGate
             return null;
         }
 
-        SchemaSource old = SchemaSource.Of(change.Id, record.Sequence, record.Body);
-        SchemaSource next = SchemaSource.Of(change.Id, 0, Slots.Open(change.Body));
+        RegisteredSchema old = RegisteredSchema.Of(change.Id, record.Sequence, record.Body);
+        RegisteredSchema next = RegisteredSchema.Of(change.Id, 0, Slots.Open(change.Body));
         if (old.ObjectType != next.ObjectType)
         {
             return Refusals.Of("schema.object-type", $"Schema '{change.Id}' describes objects of type '{old.ObjectType}' and cannot come to describe '{next.ObjectType}'.", "Register it under another identifier.", change);

@@ -47,6 +47,7 @@ internal sealed class StatusGate(GateContext context) : ICommitGate
     };
 
     private static readonly int s_transactionActor = Slots.Of(RecordKind.Transaction, "actor_id");
+    private static readonly int[] s_sealed = [.. new[] { "changes", "base_sequences", "actor_id", "profile_id", "object_ids" }.Select(static name => Slots.Of(RecordKind.Transaction, name))];
 
     public GateDecision Evaluate(ProposedCommit commit, IStateView state)
     {
@@ -67,6 +68,11 @@ internal sealed class StatusGate(GateContext context) : ICommitGate
         string to = Slots.Text(proposed, life.StatusSlot);
         bool isThere = state.TryGet(change.Kind, change.Id, out RecordView record) && !record.IsTombstone;
         string from = isThere ? Slots.Text(record.Body, life.StatusSlot) : "";
+        if (change.Kind == RecordKind.Transaction && isThere && IsSealed(from) && !SameContent(record.Body, proposed))
+        {
+            return Refusals.Of("transaction.sealed", $"{Refusals.Name(change)} is {from}; what it changes is what was approved and cannot be altered any more.", "Draft another transaction.", change);
+        }
+
         if (to.Length == 0 || to == from)
         {
             return null;
@@ -84,6 +90,22 @@ internal sealed class StatusGate(GateContext context) : ICommitGate
         }
 
         return JudgeAuthority(commit, change, state, new Move(from, to, Slots.Text(proposed, s_transactionActor)));
+    }
+
+    private static bool IsSealed(string status) => status is "approved" or "applied" or "reverted" or "rejected";
+
+    // Whoever approved saw these bytes; an approval must not cover others.
+    private static bool SameContent(RecordBodyView old, RecordBodyView proposed)
+    {
+        foreach (int slot in s_sealed)
+        {
+            if (old.TagOf(slot) != proposed.TagOf(slot) || !old.RawValue(slot).SequenceEqual(proposed.RawValue(slot)))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     private CommitRefusal? JudgeAuthority(ProposedCommit commit, in ProposedChange change, IStateView state, in Move move)

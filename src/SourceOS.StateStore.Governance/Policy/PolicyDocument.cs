@@ -135,7 +135,7 @@ internal sealed class PolicyDocument
             {
                 if (Known(condition.Name, s_conditions.Keys, $"{place}/when/{condition.Name}", "condition"))
                 {
-                    conditions.Add(new PolicyRules.Condition(s_conditions[condition.Name], Values(when, condition.Name, $"{place}/when")));
+                    conditions.Add(new PolicyRules.Condition(condition.Name, s_conditions[condition.Name], Values(when, condition.Name, $"{place}/when")));
                 }
             }
         }

@@ -79,11 +79,28 @@ public sealed class PolicyRules : IPolicyEngine
         return new PolicyAnswer(effect, Id, Version, "default", $"No rule matches; the policy's default for '{input.Question}' applies.", effect == PolicyEffect.Allow ? "" : "Add a rule that allows it, or ask for a review.");
     }
 
+    /// <summary>Whether this policy is provably nowhere weaker than another: it has every rule of the other with at least its effect, no rule that allows what the other does not, and no weaker default.</summary>
+    /// <param name="other">The other policy.</param>
+    /// <returns>True when that is proven; false also when it is merely not proven.</returns>
+    public bool IsAtLeastAsStrongAs(PolicyRules other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        bool defaults = PolicyQuestions.All.All(question => _defaults.GetValueOrDefault(question, PolicyEffect.Deny) >= other._defaults.GetValueOrDefault(question, PolicyEffect.Deny));
+        bool rules = other._rules.All(rule => _rules.Any(own => own.Effect >= rule.Effect && own.MatchesAllOf(rule)));
+        return defaults && rules && _rules.Where(Weakens).All(rule => other._rules.Any(known => known.Effect <= rule.Effect && known.MatchesAllOf(rule)));
+    }
+
+    // A rule below a default opens what would be closed without it.
+    private bool Weakens(Rule rule) => rule.Questions.Any(question => rule.Effect < _defaults.GetValueOrDefault(question, PolicyEffect.Deny));
+
     /// <inheritdoc/>
     public ValueTask<PolicyAnswer> EvaluateAsync(PolicyInput input, CancellationToken cancellationToken) => ValueTask.FromResult(Evaluate(input));
 
     internal sealed record Rule(string Id, HashSet<string> Questions, PolicyEffect Effect, string Rationale, string Remedy, IReadOnlyList<Condition> Conditions)
     {
+        // Matches whatever the other matches.
+        public bool MatchesAllOf(Rule other) => Questions.IsSupersetOf(other.Questions) && Conditions.All(condition => other.Conditions.Any(condition.IsWiderThan));
+
         public bool Matches(PolicyInput input)
         {
             if (!Questions.Contains(input.Question))
@@ -103,8 +120,11 @@ public sealed class PolicyRules : IPolicyEngine
         }
     }
 
-    internal sealed record Condition(Func<PolicyInput, string>? Field, HashSet<string> Values)
+    internal sealed record Condition(string Name, Func<PolicyInput, string>? Field, HashSet<string> Values)
     {
+        // Fewer conditions with more values match more.
+        public bool IsWiderThan(Condition other) => Name == other.Name && Values.IsSupersetOf(other.Values);
+
         // A condition without a field is about the tags, of which one must be listed.
         public bool Holds(PolicyInput input) => Field is null ? input.PolicyTags.Any(Values.Contains) : Values.Contains(Field(input));
     }

@@ -48,6 +48,19 @@ public sealed class PolicySource
         return (Read(Slots.Open(record.Body), out PolicyFault? fault) ?? throw Unusable(fault!), record);
     }
 
+    /// <summary>The document of a policy.</summary>
+    /// <param name="record">The record that holds it, as <see cref="Of"/> gave it; null for the shipped one.</param>
+    /// <returns>Its JSON.</returns>
+    public static byte[] DocumentOf(StoredRecord? record)
+    {
+        if (record is null)
+        {
+            return ShippedDocument();
+        }
+
+        return Slots.Open(record.Body).TryGetJson(s_attributes, out ReadOnlySpan<byte> attributes) && TryGetPolicy(attributes, out byte[] document) ? document : "null"u8.ToArray();
+    }
+
     /// <summary>Reads the policy out of an object's body.</summary>
     internal static PolicyRules? Read(RecordBodyView body, out PolicyFault? fault)
     {

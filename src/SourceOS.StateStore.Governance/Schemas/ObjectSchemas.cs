@@ -78,14 +78,26 @@ internal sealed class ObjectSchemas
         return Compile(Documents(state, commit));
     }
 
-    private List<SchemaSource> Documents(IStateView state, ProposedCommit? commit)
+    /// <summary>Compiles every schema of a snapshot.</summary>
+    public static Dictionary<string, ObjectSchema> CompileAll(ReadSnapshot snapshot)
     {
-        Dictionary<string, SchemaSource> sources = new(StringComparer.Ordinal);
+        List<RegisteredSchema> sources = [];
+        foreach (RecordView record in snapshot.Range(RecordKind.Schema))
+        {
+            sources.Add(RegisteredSchema.Of(Encoding.UTF8.GetString(record.Id), record.Sequence, record.Body));
+        }
+
+        return Compile(sources);
+    }
+
+    private List<RegisteredSchema> Documents(IStateView state, ProposedCommit? commit)
+    {
+        Dictionary<string, RegisteredSchema> sources = new(StringComparer.Ordinal);
         foreach (string id in _known)
         {
             if (state.TryGet(RecordKind.Schema, id, out RecordView record) && !record.IsTombstone)
             {
-                sources[id] = SchemaSource.Of(id, record.Sequence, record.Body);
+                sources[id] = RegisteredSchema.Of(id, record.Sequence, record.Body);
             }
         }
 
@@ -93,7 +105,7 @@ internal sealed class ObjectSchemas
         {
             if (change.Kind == RecordKind.Schema && change.Action == EventAction.Put)
             {
-                sources[change.Id] = SchemaSource.Of(change.Id, 0, Slots.Open(change.Body));
+                sources[change.Id] = RegisteredSchema.Of(change.Id, 0, Slots.Open(change.Body));
             }
             else if (change.Kind == RecordKind.Schema && change.Action != EventAction.None)
             {
@@ -104,17 +116,17 @@ internal sealed class ObjectSchemas
         return [.. sources.Values];
     }
 
-    private static Dictionary<string, ObjectSchema> Compile(List<SchemaSource> sources)
+    private static Dictionary<string, ObjectSchema> Compile(List<RegisteredSchema> sources)
     {
         Dictionary<string, ObjectSchema> compiled = new(StringComparer.Ordinal);
-        SchemaSource[] documents = [.. sources.Where(static source => source.Json is not null)];
+        RegisteredSchema[] documents = [.. sources.Where(static source => source.Json is not null)];
         SchemaRegistrationResult all = SchemaRegistry.Create().Register(documents.Select(static source => source.ToDocument()));
         for (int i = 0; i < documents.Length; i++)
         {
             compiled[documents[i].Id] = all.Succeeded ? documents[i].With(all.Schemas[i], null) : documents[i].With(null, "not tried");
         }
 
-        foreach (SchemaSource source in sources.Where(static source => source.Json is null))
+        foreach (RegisteredSchema source in sources.Where(static source => source.Json is null))
         {
             compiled[source.Id] = source.With(null, null);
         }
@@ -128,10 +140,10 @@ internal sealed class ObjectSchemas
     }
 
     // One bad schema must not take the others down, so each that can be added is added, until a round adds none.
-    private static void CompileOneByOne(SchemaSource[] documents, Dictionary<string, ObjectSchema> compiled)
+    private static void CompileOneByOne(RegisteredSchema[] documents, Dictionary<string, ObjectSchema> compiled)
     {
         SchemaRegistry registry = SchemaRegistry.Create();
-        List<SchemaSource> waiting = [.. documents.OrderBy(static source => source.Sequence == 0 ? ulong.MaxValue : source.Sequence)];
+        List<RegisteredSchema> waiting = [.. documents.OrderBy(static source => source.Sequence == 0 ? ulong.MaxValue : source.Sequence)];
         int before;
         do
         {
@@ -158,14 +170,14 @@ internal sealed class ObjectSchemas
 }
 
 /// <summary>A schema record before it is compiled.</summary>
-internal sealed record SchemaSource(string Id, ulong Sequence, string ObjectType, string Version, IReadOnlyList<string> RequiredFields, byte[]? Json)
+internal sealed record RegisteredSchema(string Id, ulong Sequence, string ObjectType, string Version, IReadOnlyList<string> RequiredFields, byte[]? Json)
 {
     private static readonly int s_type = Slots.Of(RecordKind.Schema, "object_type");
     private static readonly int s_version = Slots.Of(RecordKind.Schema, "schema_version");
     private static readonly int s_required = Slots.Of(RecordKind.Schema, "required_fields");
     private static readonly int s_json = Slots.Of(RecordKind.Schema, "json_schema");
 
-    public static SchemaSource Of(string id, ulong sequence, RecordBodyView body) => new(
+    public static RegisteredSchema Of(string id, ulong sequence, RecordBodyView body) => new(
         id,
         sequence,
         Slots.Text(body, s_type),

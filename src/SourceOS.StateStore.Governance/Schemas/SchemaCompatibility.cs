@@ -21,7 +21,7 @@ internal static class SchemaCompatibility
     private static readonly HashSet<string> s_upperBounds = new(StringComparer.Ordinal) { "maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties" };
 
     /// <summary>Why the new version might refuse what the old one accepted (backward compatibility). Empty when it cannot.</summary>
-    public static IReadOnlyList<string> BreaksReadingOld(SchemaSource old, SchemaSource next)
+    public static IReadOnlyList<string> BreaksReadingOld(RegisteredSchema old, RegisteredSchema next)
     {
         List<string> breaks = [.. next.RequiredFields.Except(old.RequiredFields, StringComparer.Ordinal).Select(static field => $"'{field}' becomes a required field")];
         if (next.Json is null)

@@ -1,0 +1,160 @@
+// Why this file exists: schemas as people and programs handle them: registering many at once, checking documents against one, and comparing versions. Invariants: whatever is registered
+// passes the same gate as any other commit; comparing says in which directions two versions fit each other, and why not.
+
+using System.Text;
+using System.Text.Json;
+using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.JsonSchema;
+using SourceOS.StateStore.Governance.Records;
+
+namespace SourceOS.StateStore.Governance.Schemas;
+
+/// <summary>How a new version of a schema fits an old one.</summary>
+/// <param name="Backward">Why the new version might refuse what the old one accepted; empty when it cannot.</param>
+/// <param name="Forward">Why the old version might refuse what the new one accepts; empty when it cannot.</param>
+public sealed record SchemaFit(IReadOnlyList<string> Backward, IReadOnlyList<string> Forward)
+{
+    /// <summary>`full`, `backward`, `forward` or `none`.</summary>
+    public string Compatibility => (Backward.Count, Forward.Count) switch
+    {
+        (0, 0) => "full",
+        (0, _) => "backward",
+        (_, 0) => "forward",
+        _ => "none",
+    };
+}
+
+/// <summary>What checking one document found.</summary>
+/// <param name="Id">The object's identifier; empty when the document is not an object record.</param>
+/// <param name="SchemaId">The schema it was checked with; empty when none is named or known.</param>
+/// <param name="Fault">What is wrong; null when nothing is.</param>
+/// <param name="Errors">The errors by place, when the JSON Schema found them.</param>
+public sealed record SchemaFinding(string Id, string SchemaId, string? Fault, IReadOnlyList<SchemaError> Errors);
+
+/// <summary>Registers, checks and compares. Thread-safe: it keeps nothing.</summary>
+public static class SchemaRoom
+{
+    /// <summary>Makes a schema record of a document that may be one already or a bare JSON Schema.</summary>
+    /// <param name="document">The document.</param>
+    /// <param name="objectType">For a bare JSON Schema: the type that it describes; its title or `$id` when null.</param>
+    /// <returns>A record's document.</returns>
+    /// <exception cref="StateStoreException">InvalidInput when it is neither.</exception>
+    public static ReadOnlyMemory<byte> ToRecord(ReadOnlyMemory<byte> document, string? objectType = null)
+    {
+        using JsonDocument json = Parse(document);
+        JsonElement root = json.RootElement;
+        if (root.ValueKind == JsonValueKind.Object && root.TryGetProperty("schema", out JsonElement schema) && schema.ValueKind == JsonValueKind.String
+            && schema.GetString() == RecordKinds.Get(RecordKind.Schema).Schema)
+        {
+            return document;
+        }
+
+        string id = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("$id", out JsonElement stated) && stated.ValueKind == JsonValueKind.String ? stated.GetString()! : "";
+        if (!Identifier.IsValid(id))
+        {
+            throw Invalid("The document is neither a schema record nor a JSON Schema with an $id of 1 to 255 bytes.", "Give it an $id, or wrap it in a record of kind schema.");
+        }
+
+        string type = objectType ?? (root.TryGetProperty("title", out JsonElement title) && title.ValueKind == JsonValueKind.String ? title.GetString()! : id);
+        return Documents.Build(RecordKind.Schema, id, writer =>
+        {
+            writer.WriteString("object_type"u8, type);
+            writer.WriteString("schema_version"u8, "v1"u8);
+            writer.WriteString("migration_policy"u8, "forward_compatible_required"u8);
+            writer.WritePropertyName("json_schema"u8);
+            root.WriteTo(writer);
+        });
+    }
+
+    /// <summary>Registers schemas in one commit; they may refer to each other.</summary>
+    /// <param name="session">Who acts; needs the capability `migrate_schema`.</param>
+    /// <param name="records">Documents as <see cref="ToRecord"/> makes them.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The receipt.</returns>
+    public static async Task<CommitReceipt> RegisterAsync(StateSession session, IEnumerable<ReadOnlyMemory<byte>> records, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        ArgumentNullException.ThrowIfNull(records);
+        CommitBatch batch = new();
+        foreach (ReadOnlyMemory<byte> record in records)
+        {
+            batch.PutJson(record.Span, new ChangeOptions { EventType = "sync.schema.registered" });
+        }
+
+        return await session.CommitAsync(batch, CommitWait.Visible, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Checks an object's document with the schema that it names, or with a given one.</summary>
+    /// <param name="snapshot">The state.</param>
+    /// <param name="document">The object record's document, or, with <paramref name="schemaId"/>, any JSON.</param>
+    /// <param name="schemaId">The schema; null for the one that the document names.</param>
+    /// <returns>What was found.</returns>
+    public static SchemaFinding Check(ReadSnapshot snapshot, ReadOnlyMemory<byte> document, string? schemaId = null)
+    {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        bool isObject = RecordJson.TryParse(document.Span, out RecordKind kind, out string? id, out byte[]? body, out RecordJsonFault fault) && kind == RecordKind.Object;
+        if (!isObject && schemaId is null)
+        {
+            return new SchemaFinding("", "", kind == default || body is null ? $"The document is not an object record: {fault.Message}" : $"The document is a record of kind {RecordKinds.Get(kind).Name}; only objects have schemas.", []);
+        }
+
+        string named = schemaId ?? Slots.Text(Slots.Open(body!), Slots.Of(RecordKind.Object, "schema_id"));
+        if (named.Length == 0)
+        {
+            return new SchemaFinding(id!, "", null, []);
+        }
+
+        Dictionary<string, ObjectSchema> schemas = ObjectSchemas.CompileAll(snapshot);
+        if (!schemas.TryGetValue(named, out ObjectSchema? schema) || schema.Broken is not null)
+        {
+            return new SchemaFinding(id ?? "", named, schema is null ? $"Schema '{named}' is not registered here." : $"Schema '{named}' cannot be used: {schema.Broken}", []);
+        }
+
+        return isObject ? CheckObject(schema, id!, body!, document) : CheckBare(schema, document);
+    }
+
+    /// <summary>Compares a schema record with the one that the store has under the same identifier or for the same type.</summary>
+    /// <param name="old">The old record.</param>
+    /// <param name="next">The new record.</param>
+    /// <returns>How they fit.</returns>
+    public static SchemaFit Compare(StoredRecord old, StoredRecord next)
+    {
+        ArgumentNullException.ThrowIfNull(old);
+        ArgumentNullException.ThrowIfNull(next);
+        RegisteredSchema before = RegisteredSchema.Of(old.Id, old.Sequence, Slots.Open(old.Body));
+        RegisteredSchema after = RegisteredSchema.Of(next.Id, next.Sequence, Slots.Open(next.Body));
+        return new SchemaFit(SchemaCompatibility.BreaksReadingOld(before, after), SchemaCompatibility.BreaksReadingOld(after, before));
+    }
+
+    private static SchemaFinding CheckObject(ObjectSchema schema, string id, byte[] body, ReadOnlyMemory<byte> document)
+    {
+        string? fault = new ObjectValidator().Validate(schema, id, Slots.Open(body));
+        IReadOnlyList<SchemaError> errors = fault is null || schema.Compiled is null ? [] : schema.Compiled.Evaluate(document.Span).Errors;
+        return new SchemaFinding(id, schema.Id, fault, errors);
+    }
+
+    private static SchemaFinding CheckBare(ObjectSchema schema, ReadOnlyMemory<byte> document)
+    {
+        if (schema.Compiled is null)
+        {
+            return new SchemaFinding("", schema.Id, null, []);
+        }
+
+        SchemaEvaluationResult result = schema.Compiled.Evaluate(document.Span);
+        return new SchemaFinding("", schema.Id, result.IsValid ? null : $"The document is not valid by schema '{schema.Id}'.", result.Errors);
+    }
+
+    private static JsonDocument Parse(ReadOnlyMemory<byte> document)
+    {
+        try
+        {
+            return JsonDocument.Parse(document, new JsonDocumentOptions { MaxDepth = FormatLimits.MaxJsonDepth });
+        }
+        catch (JsonException exception)
+        {
+            throw Invalid($"The document is not JSON: {exception.Message}", "Mend it and try again.");
+        }
+    }
+
+    private static StateStoreException Invalid(string message, string next) => new(StateStoreErrorCode.InvalidInput, message, next: next);
+}
