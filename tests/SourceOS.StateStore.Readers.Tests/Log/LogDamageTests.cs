@@ -124,6 +124,54 @@ public sealed class LogDamageTests : IDisposable
     }
 
     [Theory]
+    [InlineData(4)]
+    [InlineData(8)]
+    [InlineData(512)]
+    public void Words_that_changed_places_are_seen_as_no_checksum_by_exclusive_or_sees_them(int wordBytes)
+    {
+        TestLog log = new(_directory.Path);
+        while (log.Tail < 4_000)
+        {
+            log.AddFrame(events: 1, dataBytes: 900);
+        }
+
+        log.Save();
+        MemoryFiles files = MemoryFiles.Load(_directory.Path);
+        byte[] segment = files.Files[log.Layout.SegmentPath(0)];
+        byte[] whole = [.. segment];
+        using LogReader reader = log.OpenReader(files);
+        FrameScanner scanner = new(reader, log.StoreId, ScanStart.AtBase(log.Superblock));
+        int swaps = 0;
+        for (long at = 64; at + (2 * wordBytes) <= log.Tail; at += wordBytes)
+        {
+            Span<byte> first = segment.AsSpan((int)log.Geometry.FileOffsetOf(at), wordBytes);
+            Span<byte> second = segment.AsSpan((int)log.Geometry.FileOffsetOf(at) + wordBytes, wordBytes);
+            if (first.SequenceEqual(second))
+            {
+                continue;
+            }
+
+            byte[] kept = first.ToArray();
+            second.CopyTo(first);
+            kept.CopyTo(second);
+            scanner.Restart(ScanStart.AtBase(log.Superblock));
+            int frames = 0;
+            while (scanner.MoveNext() == ScanOutcome.Frame)
+            {
+                frames++;
+            }
+
+            int firstDifference = whole.AsSpan().CommonPrefixLength(segment);
+            Assert.Equal(log.Frames.Count(f => log.Geometry.FileOffsetOf(f.Address) + (f.End - f.Address) <= firstDifference), frames);
+            Assert.NotEqual(LogFaultCode.None, scanner.Fault.Code);
+            whole.CopyTo(segment, 0);
+            swaps++;
+        }
+
+        Assert.True(swaps > 3);
+    }
+
+    [Theory]
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
