@@ -6,6 +6,7 @@ using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Governance.Bootstrap;
 using SourceOS.StateStore.Governance.Gates;
+using SourceOS.StateStore.Governance.Scopes;
 
 namespace SourceOS.StateStore.Cli.Host;
 
@@ -121,6 +122,40 @@ internal sealed class VerbContext(ParseResult parse, ByteOutput output, Messages
                 ExitCode.Refused, "actor_not_registered", $"The actor '{actor}' is not registered in this store.", $"actor {actor}",
                 Next: "Act as a registered one with --actor (see: statestore actors), or register this one: statestore put actors -")),
         };
+    }
+
+    /// <summary>What a reading command may see: the scope of the actor that it names, else of the calling user's own. Who may read the files and is nobody in the store sees what is in them.</summary>
+    /// <param name="snapshot">The state.</param>
+    /// <param name="actorIsFilter">Whether --actor means something else to this command.</param>
+    public ReadScope Scope(ReadSnapshot snapshot, bool actorIsFilter = false)
+    {
+        string? given = actorIsFilter ? null : parse.GetValue(GlobalOptions.Actor);
+        string actor = given is null ? LocalIdentity.ActorOfUser(Environment.UserName) : CheckId(given, "--actor");
+        string? profile = GivenProfile();
+        ReadScopeFault fault = ReadScope.Resolve(snapshot, actor, profile, out ReadScope scope);
+        if (fault == ReadScopeFault.ActorNotRegistered && given is null)
+        {
+            return profile is null ? ReadScope.Everything : ReadScope.OfProfile(profile);
+        }
+
+        return fault == ReadScopeFault.None ? scope : throw new CliException(new CliError(
+            ExitCode.Refused,
+            fault switch
+            {
+                ReadScopeFault.ActorNotRegistered => "actor_not_registered",
+                ReadScopeFault.ActorRevoked => "actor_revoked",
+                ReadScopeFault.NoCapability => "no_capability",
+                _ => "no_profile_in_scope",
+            },
+            fault switch
+            {
+                ReadScopeFault.ActorNotRegistered => $"The actor '{actor}' is not registered in this store.",
+                ReadScopeFault.ActorRevoked => $"The actor '{actor}' is revoked.",
+                ReadScopeFault.NoCapability => $"The actor '{actor}' does not hold the capability 'read'.",
+                _ => profile is null ? $"No profile is in the scope of actor '{actor}'." : $"Profile '{profile}' is not in the scope of actor '{actor}'.",
+            },
+            $"actor {actor}",
+            Next: "Act as another actor with --actor (see: statestore actors), or leave --profile out."));
     }
 
     private string? GivenProfile() => parse.GetValue(GlobalOptions.Profile) is { } given ? CheckId(given, "--profile") : null;

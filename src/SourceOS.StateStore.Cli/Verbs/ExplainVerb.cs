@@ -4,6 +4,7 @@
 using System.CommandLine;
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
+using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Governance.Explain;
 
 namespace SourceOS.StateStore.Cli.Verbs;
@@ -35,6 +36,11 @@ internal static class ExplainVerb
         if (at > snapshot.Sequence)
         {
             throw CliException.NotFound($"The store has not reached sequence {at}; it is at {snapshot.Sequence}.", $"sequence {at}");
+        }
+
+        if (snapshot.Get(RecordKind.Object, id) is { } known && !context.Scope(snapshot).Allows(known))
+        {
+            throw CliException.NotFound($"There is no object '{id}'.", $"object {id}", "See what there is: statestore list objects");
         }
 
         ExplainReport report = ObjectExplainer.Explain(snapshot, id, at)

@@ -68,7 +68,7 @@ internal static class GetVerb
         }
 
         StoredRecord? record = at is { } sequence ? snapshot.GetAsOf(kind.Kind, id, sequence) : snapshot.Get(kind.Kind, id);
-        if (record is null)
+        if (record is null || !context.Scope(snapshot).Allows(record))
         {
             throw CliException.NotFound($"There is no {kind.Name} '{id}'{(at is null ? "" : $" at sequence {at}")}.", $"{kind.Name} {id}");
         }

@@ -8,6 +8,7 @@ using System.Text.Json;
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Scopes;
 
 namespace SourceOS.StateStore.Cli.Verbs;
 
@@ -76,7 +77,7 @@ internal static class ListVerb
         while (left > 0)
         {
             context.Cancellation.ThrowIfCancellationRequested();
-            (List<StoredRecord> page, string? next) = ReadPage(store, kind.Kind, after, filter, (int)Math.Min(left, PageRecords), context.Get(Tombstones));
+            (List<StoredRecord> page, string? next) = ReadPage(context, store, kind.Kind, after, filter, (int)Math.Min(left, PageRecords));
             page.ForEach(rows.Add);
             left -= page.Count;
             if (next is null)
@@ -93,15 +94,16 @@ internal static class ListVerb
 
     // Returns the identifier to go on after; null when the kind has no more records.
     private static (List<StoredRecord> Page, string? Next) ReadPage(
-        StateStore store, RecordKind kind, string? after, RecordFilter filter, int wanted, bool includeTombstones)
+        VerbContext context, StateStore store, RecordKind kind, string? after, RecordFilter filter, int wanted)
     {
         const int examinedBound = 100_000;
         List<StoredRecord> page = [];
         int examined = 0;
         using ReadSnapshot snapshot = store.OpenSnapshot();
-        foreach (RecordView record in snapshot.Range(kind, after, includeTombstones))
+        ReadScope scope = context.Scope(snapshot);
+        foreach (RecordView record in snapshot.Range(kind, after, context.Get(Tombstones)))
         {
-            if (filter.IsMatch(record))
+            if (filter.IsMatch(record) && scope.Allows(record))
             {
                 page.Add(record.ToStored());
             }

@@ -4,6 +4,7 @@
 using System.CommandLine;
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
+using SourceOS.StateStore.Governance.Scopes;
 
 namespace SourceOS.StateStore.Cli.Verbs;
 
@@ -42,7 +43,9 @@ internal static class LogVerb
     private static async Task<ExitCode> RunAsync(VerbContext context)
     {
         // The global --actor names who acts; for a log the same word asks who acted.
+        using StateStore store = context.OpenRead();
         EventFilter filter = new(
+            ScopeOf(context, store),
             context.Get(Object) is { } subject ? VerbContext.CheckId(subject, "--object") : null,
             context.Parse.GetValue(GlobalOptions.Actor) is { } actor ? VerbContext.CheckId(actor, "--actor") : null,
             context.Get(Type));
@@ -50,7 +53,6 @@ internal static class LogVerb
         ulong to = context.Get(To) ?? ulong.MaxValue;
         long limit = context.Get(Limit) ?? long.MaxValue;
         bool isFollowing = context.Get(Follow);
-        using StateStore store = context.OpenRead();
         EventLines lines = new(context);
         if (isFollowing)
         {
@@ -72,6 +74,12 @@ internal static class LogVerb
 
         lines.Finish();
         return ExitCode.Done;
+    }
+
+    private static ReadScope ScopeOf(VerbContext context, StateStore store)
+    {
+        using ReadSnapshot snapshot = store.OpenSnapshot();
+        return context.Scope(snapshot, actorIsFilter: true);
     }
 
     private static void WriteForward(VerbContext context, StateStore store, EventFilter filter, ulong from, ulong to, long limit, EventLines lines)
@@ -155,13 +163,14 @@ internal static class LogVerb
         }
     }
 
-    private sealed class EventFilter(string? objectId, string? actorId, string? type)
+    private sealed class EventFilter(ReadScope scope, string? objectId, string? actorId, string? type)
     {
         private readonly string? _typePrefix = type?.EndsWith(".*", StringComparison.Ordinal) == true ? type[..^1] : null;
 
         public bool IsMatch(StoredEvent item) =>
             (objectId is null || item.SubjectId == objectId)
             && (actorId is null || item.ActorId == actorId)
+            && scope.Allows(item)
             && (type is null || item.Type == type || (_typePrefix is not null && item.Type.StartsWith(_typePrefix, StringComparison.Ordinal)));
     }
 }

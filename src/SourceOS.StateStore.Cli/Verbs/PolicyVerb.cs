@@ -52,7 +52,11 @@ internal static class PolicyVerb
                 writer.WriteString("source"u8, record is null ? "shipped" : "store");
                 writer.WriteNumber("sequence"u8, record?.Sequence ?? 0);
                 writer.WritePropertyName("document"u8);
-                writer.WriteRawValue(PolicySource.DocumentOf(record));
+                using (System.Text.Json.JsonDocument document = System.Text.Json.JsonDocument.Parse(PolicySource.DocumentOf(record)))
+                {
+                    document.RootElement.WriteTo(writer);
+                }
+
                 writer.WriteEndObject();
             });
             return ExitCode.Done;

@@ -72,7 +72,7 @@ internal sealed class RefusalAudit : IRefusalAuditor
 
     private static void Append(CommitBatch batch, ProposedCommit commit, CommitReceipt refusal, CommitRefusal reason)
     {
-        string type = reason.Rule == Refusals.ProfileBoundary ? "sync.profile.boundary_violation" : "sync.policy.denied";
+        string type = reason.Rule is Refusals.ProfileBoundary or "actor.profile-scope" ? "sync.profile.boundary_violation" : "sync.policy.denied";
         bool hasSubject = reason.Kind is not null && Identifier.IsValid(reason.Id);
         ChangeOptions options = new() { Lane = Lane.Audit, DataJson = Data(commit, refusal, reason) };
         batch.Append(type, hasSubject ? reason.Kind : null, hasSubject ? reason.Id : null, options);

@@ -153,40 +153,27 @@ public static class PlanRoom
             return snapshot.Get(RecordKind.Object, id) is { IsTombstone: false } record ? [record] : [];
         }
 
+        // Objects of a workspace may be in several profiles and need not have a path, so no index has them all.
         List<StoredRecord> found = [];
-        foreach (string profile in request.ProfileId is { } given ? [given] : Profiles(snapshot))
+        RecordEnumerable candidates = request.ProfileId is { } profile ? snapshot.ByIndex(IndexQuery.ProfileAndType(profile)) : snapshot.Range(RecordKind.Object);
+        foreach (RecordView view in candidates)
         {
-            if (profileId.Length > 0 && profile != profileId)
+            string owner = Slots.Profile(RecordKind.Object, view.Body);
+            bool isVisible = profileId.Length == 0 || owner.Length == 0 || owner == profileId;
+            if (!isVisible || (request.WorkspaceId is not null && Slots.Workspace(RecordKind.Object, view.Body) != request.WorkspaceId))
             {
                 continue;
             }
 
-            foreach (RecordView view in snapshot.ByIndex(IndexQuery.ProfileAndType(profile)))
+            found.Add(view.ToStored());
+            if (found.Count > MaxObjects)
             {
-                if (request.WorkspaceId is null || Slots.Workspace(RecordKind.Object, view.Body) == request.WorkspaceId)
-                {
-                    found.Add(view.ToStored());
-                    if (found.Count > MaxObjects)
-                    {
-                        truncated = true;
-                        return found[..MaxObjects];
-                    }
-                }
+                truncated = true;
+                return found[..MaxObjects];
             }
         }
 
         return found;
-    }
-
-    private static List<string> Profiles(ReadSnapshot snapshot)
-    {
-        List<string> ids = [];
-        foreach (RecordView view in snapshot.Range(RecordKind.Profile))
-        {
-            ids.Add(System.Text.Encoding.UTF8.GetString(view.Id));
-        }
-
-        return ids;
     }
 
     private readonly record struct Facts(ReadSnapshot Snapshot, PolicyRules Policy, ILookup<string, StoredRecord> Conflicts);
