@@ -35,8 +35,10 @@ public static class RecordBodyRules
         return CheckExtensions(info, body);
     }
 
+    // A schema that names no kind, or another one, would make a document that no door takes back.
     private static bool IsSchema(RecordKindInfo info, RecordBodyView body) =>
-        body.TagOf(0) == FieldTag.Absent || (body.TryGetText(0, out ReadOnlySpan<byte> schema) && !schema.SequenceEqual(info.SchemaUtf8.Span));
+        body.TagOf(0) == FieldTag.Absent
+        || (body.TryGetText(0, out ReadOnlySpan<byte> schema) && !schema.SequenceEqual(info.SchemaUtf8.Span) && RecordKinds.TryParseSchema(schema, out RecordKindInfo? named) && named.Kind == info.Kind);
 
     private static bool HasRightTag(FieldType type, FieldTag tag, ReadOnlySpan<byte> value) => tag switch
     {

@@ -252,7 +252,8 @@ public sealed class RecordBodyTests
         Assert.Equal(FaultCode.NotCanonical, Check(new RecordBodyBuilder().SetList(3, ["a"])));
         Assert.Equal(FaultCode.NotCanonical, Check(new RecordBodyBuilder().SetBoolean(3, true)));
         Assert.Equal(FaultCode.NotCanonical, Check(new RecordBodyBuilder().SetText(0, "sourceos.operation-task/v1alpha1")));
-        Assert.Equal(FaultCode.None, Check(new RecordBodyBuilder().SetText(0, "other")));
+        Assert.Equal(FaultCode.NotCanonical, Check(new RecordBodyBuilder().SetText(0, "other")));
+        Assert.Equal(FaultCode.NotCanonical, Check(new RecordBodyBuilder().SetText(0, "sourceos.object-record/v1alpha1")));
         Assert.Equal(FaultCode.OutOfRange, Check(new RecordBodyBuilder().SetText(16, "x")));
         Assert.Equal(FaultCode.NotCanonical, Check(new RecordBodyBuilder().AddExtension(""u8, "status"u8, "1"u8)));
         Assert.Equal(FaultCode.NotCanonical, Check(new RecordBodyBuilder().AddExtension(""u8, "task_id"u8, "1"u8)));

@@ -15,9 +15,13 @@ public sealed class BatchRulesTests
         // A time in a text field, a slot that the kind does not have, a known field among the unknown ones, no kind at all.
         byte[] wrongTag = new RecordBodyBuilder().SetTime(ObjectSlots.ObjectType, 1).Build().ToArray();
         byte[] tooMany = new RecordBodyBuilder().SetText(60, "x").Build().ToArray();
+        byte[] strangeSchema = new RecordBodyBuilder().SetText(0, "not").Build().ToArray();
+        byte[] otherSchema = new RecordBodyBuilder().SetText(0, "sourceos.actor-record/v1alpha1").Build().ToArray();
         byte[] fine = RoundTripTests.ObjectBody("note", "t");
         Assert.Throws<ArgumentException>(() => batch.Put(RecordKind.Object, "a", wrongTag));
         Assert.Throws<ArgumentException>(() => batch.Put(RecordKind.Trust, "a", tooMany));
+        Assert.Throws<ArgumentException>(() => batch.Put(RecordKind.Object, "a", strangeSchema));
+        Assert.Throws<ArgumentException>(() => batch.Put(RecordKind.Object, "a", otherSchema));
         Assert.Throws<ArgumentException>(() => batch.Put((RecordKind)200, "a", fine));
         Assert.Throws<ArgumentException>(() => batch.Put(RecordKind.Object, "a", fine.AsMemory(1)));
         Assert.Equal(0, batch.Count);
