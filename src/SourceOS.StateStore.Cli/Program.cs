@@ -2,6 +2,12 @@
 
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
+using SourceOS.StateStore.Cli.Verbs;
+
+if (BootCheckVerb.TryRun(args, out int bootExitCode))
+{
+    return bootExitCode;
+}
 
 using ByteOutput output = new(1);
 using ByteOutput errors = new(2);

@@ -41,6 +41,7 @@ internal static class CommandTree
         root.Subcommands.Add(VerifyVerb.Create());
         root.Subcommands.Add(RepairVerb.Create());
         root.Subcommands.Add(InspectVerb.Create());
+        root.Subcommands.Add(BootCheckVerb.Create());
         root.Subcommands.Add(ConflictVerb.Create());
         root.Subcommands.Add(PlanVerb.Create());
         root.Subcommands.Add(AgentVerb.Create());

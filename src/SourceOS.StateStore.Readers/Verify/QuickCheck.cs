@@ -18,6 +18,11 @@ internal sealed class QuickCheck
     private long _frames;
     private long _durable;
     private long _end;
+    private ulong _lastSequence;
+    private bool _isClosedCleanly;
+
+    // The tree's head as the state remembers it, with the frames behind it; null when the log's end was not reached.
+    private MerkleFrontier? _frontier;
 
     private QuickCheck(VerifyContext context, StoreSurvey survey)
     {
@@ -30,7 +35,15 @@ internal sealed class QuickCheck
         QuickCheck check = new(context, survey);
         StateHeader? header = check.CheckState();
         check.CheckLog(header);
-        return ReportBuilder.Build(context, survey, null, null, check._durable, started) with { FramesChecked = check._frames, LogEnd = check._end };
+        return ReportBuilder.Build(context, survey, null, null, check._durable, started) with
+        {
+            FramesChecked = check._frames,
+            LogEnd = check._end,
+            LastSequence = check._lastSequence,
+            IsClosedCleanly = check._isClosedCleanly,
+            LogSize = check._frontier?.LeafCount ?? 0,
+            LogRoot = check._frontier?.Root().ToString() ?? "",
+        };
     }
 
     private StateHeader? CheckState()
@@ -158,10 +171,19 @@ internal sealed class QuickCheck
         }
 
         FrameScanner scanner = new(reader, storeId, start);
+        MerkleFrontier frontier = new();
+        if (header is { FrameCount: > 0 })
+        {
+            frontier.CopyFrom(header.Frontier);
+        }
+
+        _lastSequence = header?.LastSequence ?? 0;
         ScanOutcome outcome;
         while ((outcome = scanner.MoveNext()) == ScanOutcome.Frame && scanner.Position - start.Address < MaxScanBytes)
         {
             _context.Cancellation.ThrowIfCancellationRequested();
+            frontier.AppendFrame(scanner.Hash);
+            _lastSequence = scanner.Header.FirstSequence + (ulong)scanner.Header.EventCount - 1;
         }
 
         _frames = scanner.FrameCount;
@@ -172,6 +194,8 @@ internal sealed class QuickCheck
             return;
         }
 
+        _frontier = frontier;
+        _isClosedCleanly = heads.Newest is { Slot.IsCleanClose: true } newest && newest.Slot.Tail == scanner.Position;
         JudgeEnd(heads, scanner, geometry, header);
     }
 

@@ -77,6 +77,8 @@ internal static class ReportBuilder
             LogSize = linker?.Frontier.LeafCount ?? 0,
             LogRoot = hasRoot ? linker!.Frontier.Root().ToString() : "",
             LogEnd = linker?.End.Address ?? 0,
+            LastSequence = linker?.End.LastSequence ?? 0,
+            IsClosedCleanly = log?.Heads.Newest is { Slot.IsCleanClose: true } newest && newest.Slot.Tail == linker!.End.Address,
             DurableAddress = durable,
             Files = files,
             Tables =

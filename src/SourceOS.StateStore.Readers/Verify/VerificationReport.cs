@@ -95,6 +95,12 @@ public sealed record VerificationReport
     /// <summary>Root of the log tree at <see cref="LogSize"/>, in hexadecimal digits; empty when the log was not read from its base.</summary>
     public required string LogRoot { get; init; }
 
+    /// <summary>Sequence of the last event that follows without a gap; 0 when there is none, or nothing tells it.</summary>
+    public ulong LastSequence { get; init; }
+
+    /// <summary>Whether the newest tail slot says that the store was closed cleanly, at the log's end.</summary>
+    public bool IsClosedCleanly { get; init; }
+
     /// <summary>Log address behind the last frame that follows without a gap.</summary>
     public required long LogEnd { get; init; }
 
