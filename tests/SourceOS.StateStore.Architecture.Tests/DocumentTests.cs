@@ -53,6 +53,17 @@ public sealed partial class DocumentTests
     }
 
     [Fact]
+    public void Tests_that_the_reliability_page_names_exist()
+    {
+        List<(string Class, string Method)> named = [.. NamedTest().Matches(Repository.Read("docs/reliability.md")).Select(match => (match.Groups[1].Value, match.Groups[2].Value))];
+        Assert.True(named.Count > 40, "The page names too few tests to be read rightly.");
+        List<string> files = [.. Repository.CSharp("tests")];
+        Rule.Holds(named
+            .Where(test => !files.Any(file => file.EndsWith($"/{test.Class}.cs", StringComparison.Ordinal) && Repository.Read(file).Contains($" {test.Method}(", StringComparison.Ordinal)))
+            .Select(test => $"docs/reliability.md names {test.Class}.{test.Method}, which is not there"));
+    }
+
+    [Fact]
     public void No_file_carries_traces_of_a_workplace()
     {
         // Put together from halves, so that this file does not carry what it looks for.
@@ -69,6 +80,9 @@ public sealed partial class DocumentTests
 
     [GeneratedRegex("`([^`]+)`")]
     private static partial Regex Quoted();
+
+    [GeneratedRegex("`([A-Z][A-Za-z0-9]+)\\.([A-Z][A-Za-z0-9]*_[A-Za-z0-9_]+)`")]
+    private static partial Regex NamedTest();
 
     [GeneratedRegex(@"\]\(([a-z0-9-]+\.md)\)")]
     private static partial Regex Link();
