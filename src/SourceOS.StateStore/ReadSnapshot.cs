@@ -110,7 +110,7 @@ public sealed class ReadSnapshot : IDisposable
     public IEnumerable<StoredEvent> ReadEvents(ulong fromSequence, ulong toSequence = ulong.MaxValue)
     {
         ulong last = Math.Min(toSequence, Sequence);
-        for (ulong sequence = Math.Max(1, fromSequence); sequence <= last; sequence++)
+        for (ulong sequence = Math.Max(_source.Superblock.BaseSequence, fromSequence); sequence <= last; sequence++)
         {
             if (ReadEvent(sequence) is StoredEvent item)
             {

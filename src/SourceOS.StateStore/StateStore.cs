@@ -132,12 +132,12 @@ public sealed class StateStore : IAsyncDisposable, IDisposable
     }
 
     /// <summary>Follows the events of the store: all from a sequence on, in order, each once, then new ones as they become visible.</summary>
-    /// <param name="fromSequence">The first sequence wanted; 0 and 1 both mean all.</param>
+    /// <param name="fromSequence">The first sequence wanted; 0 and 1 both mean all. A log that starts at a base gives what it has.</param>
     /// <param name="cancellationToken">Ends the subscription.</param>
     /// <returns>The events. A slow consumer holds nothing up: events are read from the log when it asks.</returns>
     public async IAsyncEnumerable<StoredEvent> SubscribeAsync(ulong fromSequence, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        ulong next = Math.Max(1, fromSequence);
+        ulong next = Math.Max(Superblock.BaseSequence, fromSequence);
         using EventReader events = _source.OpenEvents();
         while (true)
         {
@@ -176,6 +176,8 @@ public sealed class StateStore : IAsyncDisposable, IDisposable
         _writer?.Dispose();
         _reader?.Dispose();
     }
+
+    internal Superblock Superblock => _source.Superblock;
 
     internal ValueTask<CommitReceipt> SubmitAsync(CommitWork work, CancellationToken cancellationToken) => _writer!.SubmitAsync(work, cancellationToken);
 

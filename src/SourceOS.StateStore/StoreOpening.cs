@@ -106,7 +106,7 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
                 repair.Cut(tail, found.EndOfSegments, found.Scan.StopReason);
             }
 
-            repair.Rewrite(found.Slots.DurableBefore, tail, found.Slots.Newest);
+            repair.Rewrite(Math.Max(superblock.BaseAddress, found.Slots.DurableBefore), tail, found.Slots.Newest);
             ThrowIfChanged(found, recovery.Run(found.State));
         }
 

@@ -16,6 +16,8 @@ internal static class RepairVerb
     private static readonly Option<bool> Apply = new("--apply") { Description = "Do it" };
     private static readonly Option<string> PlanFile = new("--plan") { Description = "With --apply: only this plan, as --dry-run --json printed it", HelpName = "FILE" };
 
+    private static readonly Option<bool> AcceptLoss = new("--accept-loss") { Description = "With --apply: accept that the events which the plan names are given up" };
+
     /// <summary>The command.</summary>
     public static VerbCommand Create()
     {
@@ -30,6 +32,12 @@ internal static class RepairVerb
         command.Options.Add(DryRun);
         command.Options.Add(Apply);
         command.Options.Add(PlanFile);
+        command.Options.Add(AcceptLoss);
+        foreach (VerbCommand verb in RepairRooms.Create())
+        {
+            command.Subcommands.Add(verb);
+        }
+
         return command;
     }
 
@@ -42,9 +50,9 @@ internal static class RepairVerb
             throw CliException.Usage("--apply and --dry-run exclude each other.");
         }
 
-        if (planFile is not null && !isApplying)
+        if ((planFile is not null || context.Get(AcceptLoss)) && !isApplying)
         {
-            throw CliException.Usage("--plan needs --apply.");
+            throw CliException.Usage(planFile is not null ? "--plan needs --apply." : "--accept-loss needs --apply.");
         }
 
         string path = context.CheckedStorePath();
@@ -52,6 +60,12 @@ internal static class RepairVerb
         RepairOutcome? outcome = null;
         if (isApplying)
         {
+            if (plan.IsDestructive && !context.Get(AcceptLoss))
+            {
+                throw new CliException(new CliError(
+                    ExitCode.Refused, "loss_not_accepted", $"Nothing was changed: {plan.HumanReview[0]}", path, Next: "Restore a backup if there is one; else: statestore repair --apply --accept-loss"));
+            }
+
             string hash = planFile is null ? plan.PlanHash : ReadHash(planFile, context.Cancellation);
             if (!string.Equals(hash, plan.PlanHash, StringComparison.OrdinalIgnoreCase))
             {
@@ -59,7 +73,7 @@ internal static class RepairVerb
                     ExitCode.Refused, "plan_outdated", "The plan does not fit the store as it is now; nothing was changed.", planFile ?? "", Next: "Plan again, look at it, and apply that one."));
             }
 
-            outcome = await StoreRepair.ApplyAsync(path, hash, Identity(context)).ConfigureAwait(false);
+            outcome = await StoreRepair.ApplyAsync(path, hash, Identity(context), acceptsLoss: context.Get(AcceptLoss)).ConfigureAwait(false);
         }
 
         if (context.Json)
@@ -71,7 +85,7 @@ internal static class RepairVerb
             WriteText(context, plan, outcome);
         }
 
-        return plan.HumanReview.Count > 0 ? ExitCode.Unsafe : ExitCode.Done;
+        return plan.HumanReview.Count > 0 && outcome is null ? ExitCode.Unsafe : ExitCode.Done;
     }
 
     // A store that cannot be read cannot say who is registered; then the caller's own actor signs, and the report names it.
@@ -137,11 +151,13 @@ internal static class RepairVerb
 
         if (plan.LostEvents > 0 || plan.LostRecords > 0)
         {
-            output.WriteLine($"Lost whatever is done: {plan.LostEvents} events, {plan.LostRecords} records.");
+            string which = plan.LostRanges.Count > 0 ? $" (sequences {string.Join(", ", plan.LostRanges.Take(16))}{(plan.LostRanges.Count > 16 ? " and more" : "")})" : "";
+            output.WriteLine($"Lost whatever is done: {plan.LostEvents} events{which}, {plan.LostRecords} records.");
         }
 
         output.WriteLine(outcome is null
-            ? plan.HumanReview.Count > 0 ? "Nothing was changed: a person must decide first." : "Nothing was changed. Do it with: statestore repair --apply"
+            ? plan.IsBlocked ? "Nothing was changed: a person must decide first."
+                : $"Nothing was changed. Do it with: statestore repair --apply{(plan.IsDestructive ? " --accept-loss" : "")}"
             : $"{outcome.Outcome}{(outcome.ReportId.Length > 0 ? $", report {TerminalText.Clean(outcome.ReportId)}" : "")}.");
     }
 
@@ -175,6 +191,16 @@ internal static class RepairVerb
         writer.WriteStartObject("loss"u8);
         writer.WriteNumber("events"u8, plan.LostEvents);
         writer.WriteNumber("records"u8, plan.LostRecords);
+        writer.WriteStartArray("sequences"u8);
+        foreach (SequenceRange range in plan.LostRanges)
+        {
+            writer.WriteStartArray();
+            writer.WriteNumberValue(range.First);
+            writer.WriteNumberValue(range.Last);
+            writer.WriteEndArray();
+        }
+
+        writer.WriteEndArray();
         writer.WriteEndObject();
         writer.WriteStartArray("humanReview"u8);
         foreach (string review in plan.HumanReview)

@@ -107,9 +107,10 @@ internal sealed class LogPageCheck : IFrameEventVisitor
         _pageSums.Clear();
         _limit = Math.Min(_geometry.PageEnd(pageStart), _plan.Limit);
         long first = Math.Max(_geometry.FirstEntryIn(pageStart), _plan.FirstAddress);
-        if (pageStart < LogGeometry.FirstAddress && _plan.IncludesHead && CheckZero(pageStart, LogGeometry.FirstAddress) is { IsReadFailure: false } stray)
+        bool hasHead = _plan.FirstAddress - pageStart == LogGeometry.FirstAddress;
+        if (hasHead && _plan.IncludesHead && CheckZero(pageStart, _plan.FirstAddress) is { IsReadFailure: false } stray)
         {
-            AddDamage(stray, stray.EntryAddress, LogGeometry.FirstAddress);
+            AddDamage(stray, stray.EntryAddress, _plan.FirstAddress);
         }
 
         if (first >= _limit)

@@ -110,6 +110,13 @@ public sealed class CommitBatch
         return this;
     }
 
+    /// <summary>Adds a record as another log left it, tombstone or not, to be written exactly so.</summary>
+    internal void Salvage(StoredRecord record, ReadOnlyMemory<byte> dataJson)
+    {
+        ChangeOptions options = new() { Lane = Lane.Repair, EventType = "sync.repair.salvaged", BootCritical = record.IsBootCritical, DataJson = dataJson };
+        Add(new CommitChange(record.IsTombstone ? EventAction.Tombstone : EventAction.Put, record.Kind, record.Id, record.Body, options) { IsSalvage = true });
+    }
+
     // A body that its kind does not allow would be stored for ever and read by nobody alike: every document has one encoding.
     private static void CheckBody(RecordKind kind, ReadOnlyMemory<byte> body)
     {

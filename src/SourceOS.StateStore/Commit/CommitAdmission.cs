@@ -57,7 +57,7 @@ internal sealed class CommitAdmission(StateFold fold, IReadOnlyList<ICommitGate>
 
     private CommitReceipt? JudgeChange(CommitChange change, CommitEncoder encoder)
     {
-        if (change.Action != EventAction.None)
+        if (change.Action != EventAction.None && !change.IsSalvage)
         {
             bool exists = fold.TryGetRecord(change.Kind, change.IdBytes, out RecordEnvelope record);
             if (change.Action == EventAction.Tombstone)

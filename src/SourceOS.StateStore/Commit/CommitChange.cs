@@ -21,6 +21,9 @@ internal sealed class CommitChange(
 
     internal string? EventType { get; } = eventType ?? options.EventType;
 
+    /// <summary>Whether the body is written as it is, also for a tombstone and where nothing was before: the record comes from another log.</summary>
+    internal bool IsSalvage { get; init; }
+
     internal bool HasSubject => Id.Length > 0;
 
     /// <summary>How much longer than the last body a tombstone can be: three replaced fields and their slots.</summary>

@@ -87,7 +87,7 @@ internal sealed class CommitEncoder(StateFold fold, LogLayout layout, StoreId st
     internal bool FitsAnyFrame(CommitChange change)
     {
         int texts = FormatLimits.MaxEventTypeLengthBytes + (6 * FormatLimits.MaxIdentifierLengthBytes);
-        int image = change.Action == EventAction.Tombstone ? change.TombstoneUpperBoundBytes : change.Body.Length;
+        int image = change.Action == EventAction.Tombstone && !change.IsSalvage ? change.TombstoneUpperBoundBytes : change.Body.Length;
         int raw = FrameBuilder.RawLengthOf(EventHeaderBytes + texts + change.Options.DataJson.Length + image);
         return raw <= FormatLimits.MaxFrameRawBodyLengthBytes && FrameBuilder.EntryLengthFor(1, raw) <= _maxEntryBytes;
     }
@@ -137,7 +137,7 @@ internal sealed class CommitEncoder(StateFold fold, LogLayout layout, StoreId st
             Sequence = sequence,
             PreviousSequence = exists ? existing.Sequence : 0,
             OccurredAtMicros = change.Options.OccurredAt is DateTimeOffset at ? Times.MicrosOf(at) : nowMicros,
-            ImageMarks = change.Options.BootCritical && change.Action == EventAction.Put ? ImageMarks.BootCritical : ImageMarks.None,
+            ImageMarks = change.Options.BootCritical && (change.Action == EventAction.Put || change.IsSalvage) ? ImageMarks.BootCritical : ImageMarks.None,
             Type = change.EventType is null ? EventTypes.For(change.Kind, change.Action, exists) : Encoding.UTF8.GetBytes(change.EventType),
             Actor = Encoding.UTF8.GetBytes(session.ActorId),
             Device = Encoding.UTF8.GetBytes(session.DeviceId),
@@ -146,7 +146,7 @@ internal sealed class CommitEncoder(StateFold fold, LogLayout layout, StoreId st
             SubjectId = change.IdBytes,
             DecisionId = change.Options.DecisionId is null ? default : Encoding.UTF8.GetBytes(change.Options.DecisionId),
             Data = change.Options.DataJson.Span,
-            Image = change.Action == EventAction.Tombstone ? TombstoneBody(existing, session, nowMicros) : change.Body.Span,
+            Image = change.Action == EventAction.Tombstone && !change.IsSalvage ? TombstoneBody(existing, session, nowMicros) : change.Body.Span,
         };
         if (!frame.CanAdd(EventWriter.Measure(in fields)))
         {

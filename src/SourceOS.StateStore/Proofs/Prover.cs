@@ -131,7 +131,7 @@ public sealed class Prover(StateStore store, ReadSnapshot snapshot)
     private Hash256[] Roots(ReadOnlySpan<MerkleRange> ranges, CancellationToken cancellationToken)
     {
         using LogReader log = snapshot.OpenLog();
-        return LogTree.Roots(snapshot.View, log, ranges, cancellationToken);
+        return LogTree.Roots(snapshot.View, log, ranges, store.Superblock, cancellationToken);
     }
 
     private ulong CheckSize(ulong size)

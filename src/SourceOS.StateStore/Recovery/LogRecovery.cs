@@ -30,7 +30,7 @@ internal sealed class LogRecovery(StoreLayout layout, Superblock superblock, Sto
     internal LogRecoveryResult Run(StateInspection state)
     {
         SegmentCatalog catalog = SegmentCatalog.List(layout, files);
-        if (catalog.Status != ReadStatus.Ok)
+        if (catalog.Status is not (ReadStatus.Ok or ReadStatus.NotFound))
         {
             throw new StateStoreException(StateStoreErrorCode.InputOutput, $"The log's directory cannot be listed ({catalog.Status}).", layout.EventsPath, "Check the directory and its rights.");
         }

@@ -24,6 +24,21 @@ public enum RepairAction
 
     /// <summary>Builds the state again from the log beside the old one and swaps it in.</summary>
     RebuildState = 5,
+
+    /// <summary>Writes a segment's header again from what the superblock says.</summary>
+    RebuildSegmentHeader = 6,
+
+    /// <summary>Sets a tail slot, or reserved bytes of a segment's head, that do not verify aside and makes them zero.</summary>
+    ClearSlot = 7,
+
+    /// <summary>Gives a segment's file the length it has to have.</summary>
+    RestoreSegmentLength = 8,
+
+    /// <summary>Gives up a damaged log: sets it aside whole and writes every record of the sound state into a log that starts behind it.</summary>
+    FenceLog = 9,
+
+    /// <summary>Finishes putting a store in place that an earlier repair made and did not get to put in place.</summary>
+    FinishSwap = 10,
 }
 
 /// <summary>One step of a repair.</summary>
@@ -41,11 +56,20 @@ public sealed record RepairStep(
 /// <param name="Steps">Its steps; empty when there is nothing to do.</param>
 /// <param name="LostEvents">Acknowledged events that are lost whatever is done.</param>
 /// <param name="LostRecords">Records that are lost whatever is done.</param>
-/// <param name="HumanReview">What no step may decide; each a sentence. When it is not empty the plan cannot be applied.</param>
+/// <param name="HumanReview">What no step may decide; each a sentence. When it is not empty the plan cannot be applied, unless it has a destructive step that says what to do, and the caller accepts the loss.</param>
 /// <param name="Basis">What the plan was made from, for its hash.</param>
 public sealed record RepairPlan(
     IReadOnlyList<RepairStep> Steps, ulong LostEvents, ulong LostRecords, IReadOnlyList<string> HumanReview, string Basis)
 {
+    /// <summary>The sequences whose events are lost; empty when none are.</summary>
+    public IReadOnlyList<SequenceRange> LostRanges { get; init; } = [];
+
+    /// <summary>Whether it gives up durable data, so that applying it needs the loss to be accepted.</summary>
+    public bool IsDestructive => Steps.Any(static step => step.IsDestructive);
+
+    /// <summary>Whether a person must decide something that no step does.</summary>
+    public bool IsBlocked => HumanReview.Count > 0 && !IsDestructive;
+
     /// <summary>SHA-256 over basis and steps, 64 lower-case hex digits.</summary>
     public string PlanHash
     {
