@@ -117,7 +117,13 @@ internal sealed class ModelRun(Scratch scratch, Action<string> count)
     {
         ModelChange put = NewPut(random);
         ulong actual = _now.TryGetValue((put.Kind, put.Id), out ModelRecord? known) ? known.Sequence : 0;
-        return CommitAsync([put], random.Next(2) == 0 ? actual : actual + 1 + (ulong)random.Next(3));
+        ulong expected = random.Next(4) switch
+        {
+            0 => actual + 1 + (ulong)random.Next(3),
+            1 => (ulong)random.NextInt64((long)actual + 1),
+            _ => actual,
+        };
+        return CommitAsync([put], expected);
     }
 
     private CommitStatus Foresee(List<ModelChange> changes, ulong? expected)
