@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that the store and its tests need, and only those that are missing. Works as root and with sudo.
 set -eu
-wanted="liblmdb0 libxxhash0 liblz4-1 libssl3 strace python3 spin gcc libc6-dev libxxhash-dev liblz4-dev zlib1g-dev"
+wanted="liblmdb0 libxxhash0 liblz4-1 libssl3 strace python3 spin gcc libc6-dev libxxhash-dev liblz4-dev zlib1g-dev python3-jsonschema"
 missing=""
 for package in $wanted; do
     # Newer releases rename libssl3 to libssl3t64; either one provides libcrypto.so.3.

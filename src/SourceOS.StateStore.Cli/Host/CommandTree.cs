@@ -56,6 +56,7 @@ internal static class CommandTree
         root.Subcommands.Add(ProofVerb.Create());
         root.Subcommands.Add(BackupVerb.Create());
         root.Subcommands.Add(BackupVerb.CreateRestore());
+        root.Subcommands.Add(ExportVerb.Create());
         root.Subcommands.Add(CompletionVerb.Create());
         root.Subcommands.Add(SyncVerb.Create());
 

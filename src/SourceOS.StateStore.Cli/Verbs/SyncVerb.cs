@@ -21,6 +21,7 @@ internal static class SyncVerb
         }
 
         group.Subcommands.Add(RepairVerb.Create());
+        group.Subcommands.Add(ExportVerb.Create());
         group.Subcommands.Add(ImportVerb.Create());
         return group;
     }

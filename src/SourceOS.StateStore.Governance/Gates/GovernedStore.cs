@@ -15,7 +15,8 @@ public static class GovernedStore
     public static StateStore Open(string path, StateStoreOptions? options = null)
     {
         options ??= new StateStoreOptions();
-        return Start(AddGates(options), StateStore.Open(path, options));
+        GateContext context = AddGates(options);
+        return Start(context, options.RefusalAuditor as RefusalAudit, options.Clock ?? TimeProvider.System, StateStore.Open(path, options));
     }
 
     /// <summary>Creates a store and opens it for writing, with the gates. Its first commit must register the actor who makes it.</summary>
@@ -27,7 +28,8 @@ public static class GovernedStore
     public static StateStore Create(string path, StateStoreOptions? options = null)
     {
         options ??= new StateStoreOptions();
-        return Start(AddGates(options), StateStore.Create(path, options));
+        GateContext context = AddGates(options);
+        return Start(context, options.RefusalAuditor as RefusalAudit, options.Clock ?? TimeProvider.System, StateStore.Create(path, options));
     }
 
     private static GateContext AddGates(StateStoreOptions options)
@@ -47,12 +49,13 @@ public static class GovernedStore
         return context;
     }
 
-    private static StateStore Start(GateContext context, StateStore store)
+    private static StateStore Start(GateContext context, RefusalAudit? audit, TimeProvider clock, StateStore store)
     {
         try
         {
             using ReadSnapshot snapshot = store.OpenSnapshot();
             context.Load(snapshot);
+            audit?.Load(snapshot, clock.GetUtcNow());
             return store;
         }
         catch

@@ -19,6 +19,9 @@ internal sealed class RefusalAudit : IRefusalAuditor
     private static readonly TimeSpan s_window = TimeSpan.FromSeconds(60);
     private readonly Dictionary<StormKey, Storm> _storms = [];
 
+    // How far back the log is read when a store is opened: refusals of programs that run once each are equal refusals too.
+    private const ulong MaxSeedEvents = 256;
+
     private readonly record struct StormKey(string ActorId, string Rule, RecordKind? Kind, string Id);
 
     private sealed class Storm
@@ -28,6 +31,59 @@ internal sealed class RefusalAudit : IRefusalAuditor
         public DateTimeOffset LastAt { get; set; }
 
         public long Count { get; set; }
+
+        /// <summary>Identifier of its record; empty before there is one.</summary>
+        public string Id { get; set; } = "";
+    }
+
+    /// <summary>Takes in the refusals of the last minute that the store remembers.</summary>
+    public void Load(ReadSnapshot snapshot, DateTimeOffset now)
+    {
+        ulong first = snapshot.Sequence > MaxSeedEvents ? snapshot.Sequence - MaxSeedEvents + 1 : 1;
+        foreach (StoredEvent item in snapshot.ReadEvents(first))
+        {
+            if (item.IsErased || now - item.OccurredAt > s_window)
+            {
+                continue;
+            }
+
+            if (item.Type is "sync.policy.denied" or "sync.profile.boundary_violation")
+            {
+                Note(new StormKey(item.ActorId, Field(item.DataJson, "rule"), item.SubjectKind, item.SubjectId), item.OccurredAt);
+            }
+            else if (item.Type == "sync.storm.recorded" && item.SubjectKind == RecordKind.Observation && !item.Image.IsEmpty)
+            {
+                Resume(item);
+            }
+        }
+    }
+
+    // A storm's own record says how far it had come; what it was about stands in its last audit event, whose key is already known.
+    private void Resume(StoredEvent item)
+    {
+        using JsonDocument json = JsonDocument.Parse(new StoredRecord(RecordKind.Observation, item.SubjectId, item.Sequence, 0, false, false, item.Image).ToJson());
+        string rule = json.RootElement.TryGetProperty("rule", out JsonElement stated) && stated.ValueKind == JsonValueKind.String ? stated.GetString()! : "";
+        foreach ((StormKey key, Storm storm) in _storms)
+        {
+            if (key.ActorId == item.ActorId && key.Rule == rule && item.SubjectId.EndsWith(Id(key), StringComparison.Ordinal)
+                && json.RootElement.TryGetProperty("count", out JsonElement count) && count.TryGetInt64(out long times))
+            {
+                storm.Count = Math.Max(storm.Count, times);
+                storm.LastAt = item.OccurredAt;
+                storm.Id = item.SubjectId;
+            }
+        }
+    }
+
+    private static string Field(ReadOnlyMemory<byte> data, string name)
+    {
+        if (data.IsEmpty)
+        {
+            return "";
+        }
+
+        using JsonDocument json = JsonDocument.Parse(data);
+        return json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString()! : "";
     }
 
     /// <inheritdoc/>
@@ -46,6 +102,7 @@ internal sealed class RefusalAudit : IRefusalAuditor
         // The record is written when a storm begins and each time its count has doubled.
         if (storm.Count == MaxSingle + 1 || long.IsPow2(storm.Count))
         {
+            storm.Id = storm.Id.Length > 0 ? storm.Id : $"storm:{storm.FirstAt.ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture)}:{Id(key)}";
             batch.PutJson(StormDocument(commit, reason, storm), new ChangeOptions { EventType = "sync.storm.recorded", Lane = Lane.Audit });
             return batch;
         }
@@ -102,7 +159,7 @@ internal sealed class RefusalAudit : IRefusalAuditor
         {
             writer.WriteStartObject();
             writer.WriteString("schema"u8, RecordKinds.Get(RecordKind.Observation).Schema);
-            writer.WriteString("event_id"u8, $"storm:{storm.FirstAt.ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture)}:{Id(commit, reason)}");
+            writer.WriteString("event_id"u8, storm.Id);
             writer.WriteString("event_type"u8, "sync.storm"u8);
             writer.WriteString("occurred_at"u8, storm.FirstAt.UtcDateTime);
             writer.WriteString("summary"u8, Bounded($"{storm.Count} equal refusals by rule {reason.Rule} since {storm.FirstAt:u}: {reason.Reason}"));
@@ -123,11 +180,11 @@ internal sealed class RefusalAudit : IRefusalAuditor
         return buffer.WrittenSpan.ToArray();
     }
 
-    private static string Id(ProposedCommit commit, CommitRefusal reason)
+    private static string Id(StormKey key)
     {
         // Two storms of one millisecond differ by who and what; a hash keeps the identifier short whatever those are.
         Span<byte> hash = stackalloc byte[32];
-        byte[] text = System.Text.Encoding.UTF8.GetBytes($"{commit.Session.ActorId}\n{reason.Rule}\n{reason.Kind}\n{reason.Id}");
+        byte[] text = System.Text.Encoding.UTF8.GetBytes($"{key.ActorId}\n{key.Rule}\n{key.Kind}\n{key.Id}");
         Checksum.Sha256(text).Bytes.CopyTo(hash);
         return Convert.ToHexStringLower(hash[..8]);
     }
