@@ -77,6 +77,37 @@ public sealed class SecondReaderTests
         Assert.Equal(0, Read(store.StorePath, "--records").Exit);
     }
 
+    [Fact]
+    public void It_follows_a_fence_and_reads_what_stands_behind_it()
+    {
+        using Statestore store = Lived();
+        byte[] bytes = File.ReadAllBytes(Path.Combine(store.StorePath, "events", "segment-00000000.log"));
+        bytes[32768 + 64 + 300] ^= 0x10;
+        File.WriteAllBytes(Path.Combine(store.StorePath, "events", "segment-00000000.log"), bytes);
+        int records = RecordKinds.All.Sum(kind => store.Run("list", kind.PluralName, "--json").Exits(0).Lines.Count);
+        JsonElement plan = store.Run("repair", "--json").Exits(6).Json;
+        Assert.True(plan.GetProperty("steps")[0].GetProperty("destructive").GetBoolean());
+        Assert.Equal("loss_not_accepted", store.Run("repair", "--apply", "--json").Exits(4).JsonError.GetProperty("code").GetString());
+        JsonElement applied = store.Run("repair", "--apply", "--accept-loss", "--json").Exits(0).Json;
+        Assert.Equal(plan.GetProperty("planHash").GetString(), applied.GetProperty("planHash").GetString());
+        Assert.Equal("clean", store.Run("verify", "--json").Exits(0).Json.GetProperty("verdict").GetString());
+
+        (int exit, string[] lines) = Read(store.StorePath, "--records");
+        Assert.True(exit == 0, lines[0]);
+        Dictionary<string, JsonNode> theirs = ByIdentity(lines.Skip(1));
+        Dictionary<string, JsonNode> ours = ByIdentity(RecordKinds.All.SelectMany(kind => store.Run("list", kind.PluralName, "--json").Exits(0).Out.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+        Assert.Equal(ours.Count, theirs.Count);
+        Assert.Equal(records + 1, ours.Count);
+        Assert.All(ours, pair => Assert.True(JsonNode.DeepEquals(pair.Value, theirs[pair.Key]), pair.Key));
+        Assert.Equal("sync.repair.fenced", store.Run("log", "--limit", "2", "--json").Exits(0).Lines[1].GetProperty("type").GetString());
+        Assert.Contains("User data was not modified", Assert.Single(store.Run("repair", "reports", "--json").Exits(0).Lines).GetProperty("summary").GetString(), StringComparison.Ordinal);
+        JsonElement kept = Assert.Single(store.Run("repair", "quarantine", "list", "--json").Exits(0).Lines);
+        Assert.True(kept.GetProperty("canRollBack").GetBoolean());
+        store.Run("repair", "rollback", kept.GetProperty("id").GetString()!, "--json").Exits(0);
+        store.Run("repair", "rollback", kept.GetProperty("id").GetString()!, "--json").Exits(3);
+        Assert.Equal(plan.GetProperty("planHash").GetString(), store.Run("repair", "--json").Exits(6).Json.GetProperty("planHash").GetString());
+    }
+
     private static void Damage(Statestore store, string file, Action<byte[]> damage)
     {
         byte[] sound = File.ReadAllBytes(file);

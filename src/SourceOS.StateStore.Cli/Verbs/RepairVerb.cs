@@ -33,6 +33,9 @@ internal static class RepairVerb
         command.Options.Add(Apply);
         command.Options.Add(PlanFile);
         command.Options.Add(AcceptLoss);
+
+        // The grammar asks a command that has others below it for one of them, unless it has an action of its own; what runs is Run.
+        command.SetAction(static _ => 0);
         foreach (VerbCommand verb in RepairRooms.Create())
         {
             command.Subcommands.Add(verb);

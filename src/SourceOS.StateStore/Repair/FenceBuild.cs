@@ -38,7 +38,7 @@ internal sealed class FenceBuild(StoreLayout layout, Superblock superblock, Stat
         await using (old.ConfigureAwait(false))
         {
             using ReadSnapshot before = old.OpenSnapshot();
-            Superblock next = MakeEmpty(new StoreLayout(folder.New), old, before, epoch, lastSegment);
+            Superblock next = MakeEmpty(folder, old, before, epoch, lastSegment);
             StateStore made = StateStore.Open(folder.New, Plain());
             FenceResult result;
             await using (made.ConfigureAwait(false))
@@ -72,8 +72,9 @@ internal sealed class FenceBuild(StoreLayout layout, Superblock superblock, Stat
     };
 
     // The base lies in a segment that never was, 64 bytes behind its start like the first address of any log, so that tail slots of the empty log have a segment to stand in.
-    private Superblock MakeEmpty(StoreLayout made, StateStore old, ReadSnapshot before, ulong epoch, int lastSegment)
+    private Superblock MakeEmpty(RepairFolder folder, StateStore old, ReadSnapshot before, ulong epoch, int lastSegment)
     {
+        StoreLayout made = new(folder.New);
         LogGeometry geometry = new(superblock.PageBits, superblock.SegmentBits);
         StateHeader header = before.Header;
         int segment = Math.Max(lastSegment, geometry.SegmentOf(header.LogPosition)) + 1;
@@ -106,6 +107,7 @@ internal sealed class FenceBuild(StoreLayout layout, Superblock superblock, Stat
         StoreDirectory.Sync(ops, made.StatePath);
         byte[] file = new byte[Superblock.FileLengthBytes];
         Superblock written = next.EncodeNewFile(file);
+        StoreTree.WriteWhole(ops, folder.BasePath, file);
         StoreTree.WriteWhole(ops, made.SuperblockPath, file);
         return written;
     }

@@ -1,5 +1,5 @@
 // Why this file exists: headers, tail slots and lengths of segments follow from the superblock and the frames, so what rotted there is made again (format-spec/recovery.md,
-// "Segment heads"). Invariants: only parts that do not verify are written; each is set aside first; a segment's data is never written here.
+// "Segment heads"). Invariants: only parts that do not verify are written; each is set aside first; no frame of a segment is ever written here.
 
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Readers.Log;
@@ -10,7 +10,7 @@ namespace SourceOS.StateStore;
 
 /// <summary>One part of a segment's file that does not verify.</summary>
 /// <param name="Segment">The segment.</param>
-/// <param name="Part">`header`, `slot 0`, `slot 1`, `reserved` or `length`.</param>
+/// <param name="Part">`header`, `slot 0`, `slot 1`, `reserved`, `log head` or `length`.</param>
 /// <param name="OffsetBytes">Where it stands in the file.</param>
 /// <param name="LengthBytes">How long it is.</param>
 internal sealed record HeadFlaw(int Segment, string Part, long OffsetBytes, int LengthBytes)
@@ -73,7 +73,28 @@ internal static class HeadRepair
             }
         }
 
+        AddLogHead(layout, superblock, files, geometry, flaws);
         return flaws;
+    }
+
+    // A log's first address is 64 bytes into its segment, and those bytes are zero.
+    private static void AddLogHead(StoreLayout layout, Superblock superblock, StoreFiles files, LogGeometry geometry, List<HeadFlaw> flaws)
+    {
+        int segment = geometry.SegmentOf(superblock.BaseAddress);
+        int length = (int)(superblock.BaseAddress - geometry.SegmentStart(segment));
+        if (length != LogGeometry.FirstAddress || files.Open(layout.SegmentPath(segment), out PositionalFile? file) != ReadStatus.Ok || file is null)
+        {
+            return;
+        }
+
+        using (file)
+        {
+            byte[] head = new byte[length];
+            if (file.Read(LogGeometry.DataOffset, head, out _) == ReadStatus.Ok && head.AsSpan().ContainsAnyExcept((byte)0))
+            {
+                flaws.Add(new HeadFlaw(segment, "log head", LogGeometry.DataOffset, length));
+            }
+        }
     }
 
     /// <summary>Makes the parts again.</summary>

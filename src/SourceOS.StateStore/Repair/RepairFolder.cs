@@ -10,6 +10,7 @@ namespace SourceOS.StateStore;
 internal sealed class RepairFolder(FileOps ops, StoreLayout layout, string id)
 {
     internal const string Prefix = "fence-";
+    internal const string BaseName = "base";
     private const string NoteName = "note.json";
 
     /// <summary>Its name in the quarantine, which is also its id.</summary>
@@ -25,6 +26,9 @@ internal sealed class RepairFolder(FileOps ops, StoreLayout layout, string id)
 
     /// <summary>Where the store behind the fence goes when the fence is undone.</summary>
     internal string Undone => System.IO.Path.Combine(Path, "undone");
+
+    /// <summary>A copy of the superblock behind the fence: nothing else repeats a base.</summary>
+    internal string BasePath => System.IO.Path.Combine(Path, BaseName);
 
     internal string NotePath => System.IO.Path.Combine(Path, NoteName);
 

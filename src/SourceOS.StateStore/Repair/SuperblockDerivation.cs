@@ -1,5 +1,5 @@
 // Why this file exists: a superblock whose two slots are bad is made again from what repeats it: segment headers, the first frame, the state's
-// directory (format-spec/superblock.md). Invariants: derives only a log that starts at frame 0, because nothing else repeats a base; the
+// directory (format-spec/superblock.md). Invariants: derives a log that starts at frame 0, or at a base of which a fence kept a copy; the
 // damaged file is set aside before it is replaced, by rename.
 
 using SourceOS.StateStore.Format;
@@ -16,12 +16,12 @@ internal static class SuperblockDerivation
     internal static Superblock? TryDerive(StoreLayout layout, StoreFiles files)
     {
         SegmentCatalog catalog = SegmentCatalog.List(layout, files);
-        if (catalog.Status != ReadStatus.Ok || catalog.Count == 0 || catalog.First != 0)
+        if (catalog.Status != ReadStatus.Ok || catalog.Count == 0)
         {
             return null;
         }
 
-        SegmentInfo first = SegmentInfo.Read(layout, 0, null, null, files);
+        SegmentInfo first = SegmentInfo.Read(layout, catalog.First, null, null, files);
         if (first.HeaderFault.IsFault)
         {
             return null;
@@ -37,8 +37,10 @@ internal static class SuperblockDerivation
             }
         }
 
-        Superblock superblock = Superblock.CreateNew(header.StoreId, header.PageBits, header.SegmentBits, header.CreatedAtMicros, EngineBuild.Name);
-        return StartsAtFrameZero(layout, files, superblock) ? superblock with { StateGeneration = Math.Max(1, NewestGeneration(layout, files)) } : null;
+        Superblock? superblock = catalog.First == 0
+            ? Superblock.CreateNew(header.StoreId, header.PageBits, header.SegmentBits, header.CreatedAtMicros, EngineBuild.Name)
+            : FindBase(layout, files, header, catalog.First);
+        return superblock is not null && StartsAtBase(layout, files, superblock) ? superblock with { StateGeneration = Math.Max(1, NewestGeneration(layout, files)) } : null;
     }
 
     /// <summary>Puts a derived superblock in place.</summary>
@@ -66,12 +68,42 @@ internal static class SuperblockDerivation
         StoreDirectory.Sync(ops, layout.StorePath);
     }
 
-    private static bool StartsAtFrameZero(StoreLayout layout, StoreFiles files, Superblock superblock)
+    private static bool StartsAtBase(StoreLayout layout, StoreFiles files, Superblock superblock)
     {
         using LogReader reader = new(layout, new LogGeometry(superblock.PageBits, superblock.SegmentBits), files);
-        FrameScanner scanner = new(reader, superblock.StoreId, ScanStart.AtBase(superblock), FormatLimits.FirstLogAddress + (1L << superblock.PageBits), FrameDepth.Chain);
+        FrameScanner scanner = new(reader, superblock.StoreId, ScanStart.AtBase(superblock), superblock.BaseAddress + (1L << superblock.PageBits), FrameDepth.Chain);
         ScanOutcome outcome = scanner.MoveNext();
         return outcome is ScanOutcome.Frame or ScanOutcome.EndOfLog;
+    }
+
+    // A fence keeps a copy of the superblock that it made.
+    private static Superblock? FindBase(StoreLayout layout, StoreFiles files, SegmentHeader header, int firstSegment)
+    {
+        Superblock? found = null;
+        _ = files.List(layout.QuarantinePath, (name, kind) =>
+        {
+            if (kind == StoreEntryKind.Directory && name.StartsWith(RepairFolder.Prefix, StringComparison.Ordinal)
+                && files.Open(Path.Combine(layout.QuarantinePath, name, RepairFolder.BaseName), out PositionalFile? file) == ReadStatus.Ok && file is not null)
+            {
+                using (file)
+                {
+                    byte[] slot = new byte[Superblock.SlotLengthBytes];
+                    for (int index = 0; index < 2 && found is null; index++)
+                    {
+                        if (file.Read((long)index * slot.Length, slot, out _) == ReadStatus.Ok
+                            && Superblock.TryDecodeSlot(slot, index, out Superblock? copy, out _)
+                            && copy.StoreId == header.StoreId && copy.PageBits == header.PageBits && copy.SegmentBits == header.SegmentBits
+                            && copy.BaseAddress >> copy.SegmentBits == firstSegment)
+                        {
+                            found = copy;
+                        }
+                    }
+                }
+            }
+
+            return true;
+        });
+        return found;
     }
 
     private static ulong NewestGeneration(StoreLayout layout, StoreFiles files)

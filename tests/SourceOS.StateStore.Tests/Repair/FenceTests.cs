@@ -106,6 +106,21 @@ public sealed class FenceTests
     }
 
     [Fact]
+    public async Task A_fenced_store_whose_superblock_is_lost_gets_its_base_back()
+    {
+        using TestDirectory directory = await FencedStores.MakeAsync();
+        FencedStores.Flip(FencedStores.Segment(directory.StorePath, 1), 32768 + 4000);
+        await FenceTests.FenceAsync(directory.StorePath);
+        Dictionary<string, string> records = FencedStores.Records(directory.StorePath);
+        File.Delete(Path.Combine(directory.StorePath, "STORE"));
+        RepairPlan plan = StoreRepair.Plan(directory.StorePath);
+        Assert.Equal(RepairAction.RebuildSuperblock, plan.Steps[0].Action);
+        await StoreRepair.ApplyAsync(directory.StorePath, plan.PlanHash, FencedStores.Me, FencedStores.Options());
+        Assert.Equal(records, FencedStores.Records(directory.StorePath));
+        FencedStores.AssertClean(directory.StorePath);
+    }
+
+    [Fact]
     public async Task A_damaged_log_whose_state_is_gone_is_left_to_a_person()
     {
         using TestDirectory directory = await FencedStores.MakeAsync();

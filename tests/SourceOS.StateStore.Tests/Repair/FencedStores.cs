@@ -60,6 +60,7 @@ internal static class FencedStores
     {
         VerificationReport report = StoreVerifier.Run(path);
         Assert.True(report.Verdict == VerificationVerdict.Clean, string.Join(Environment.NewLine, report.Findings.Select(static finding => $"{finding.Code} {finding.Place}: {finding.Message}")));
+        Assert.True(report.IsComplete, string.Join(Environment.NewLine, report.NotChecked));
         Assert.True(report.BytesChecked == report.BytesOwned, string.Join(Environment.NewLine, report.Files.Where(static file => file.OwnedBytes != file.SeenBytes)));
     }
 
