@@ -99,7 +99,7 @@ public sealed class SecondReaderTests
         Assert.Equal(ours.Count, theirs.Count);
         Assert.Equal(records + 1, ours.Count);
         Assert.All(ours, pair => Assert.True(JsonNode.DeepEquals(pair.Value, theirs[pair.Key]), pair.Key));
-        Assert.Equal("sync.repair.fenced", store.Run("log", "--limit", "2", "--json").Exits(0).Lines[1].GetProperty("type").GetString());
+        Assert.Equal("sync.repair.fenced", store.Run("log", "--from", "1", "--json").Exits(0).Lines[1].GetProperty("type").GetString());
         Assert.Contains("User data was not modified", Assert.Single(store.Run("repair", "reports", "--json").Exits(0).Lines).GetProperty("summary").GetString(), StringComparison.Ordinal);
         JsonElement kept = Assert.Single(store.Run("repair", "quarantine", "list", "--json").Exits(0).Lines);
         Assert.True(kept.GetProperty("canRollBack").GetBoolean());

@@ -51,7 +51,7 @@ internal sealed class FenceRun(RepairPlace place)
         RepairFolder folder = new(place.Ops, place.Layout, id);
         if (!place.Ops.Exists(Path.Combine(folder.Old, StoreLayout.SuperblockName)))
         {
-            throw new StateStoreException(StateStoreErrorCode.NotInitialized, "There is no such fence, or it was undone already.", folder.Path, "List them with `statestore repair quarantine`.");
+            throw new StateStoreException(StateStoreErrorCode.NotInitialized, "There is no such fence, or it was undone already.", folder.Path, "List them with `statestore repair quarantine list`.");
         }
 
         using WriterLock writerLock = WriterLock.Acquire(place.Ops, place.Layout.LockPath, place.Clock);
