@@ -4,6 +4,7 @@
 using System.Buffers;
 using System.Text.Json;
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Records;
 using SourceOS.StateStore.Keys;
 
 namespace SourceOS.StateStore.Governance.Keys;
@@ -179,7 +180,7 @@ public sealed class KeyRoom(KeyFolder folder)
         return (replacedBy.Length > 0 ? builder.SetText(Slot("replaced_by"), replacedBy) : builder).Build();
     }
 
-    private static int Slot(string name) => RecordKinds.Get(RecordKind.Key).Fields.Single(field => string.Equals(field.Name, name, StringComparison.Ordinal)).Slot;
+    private static int Slot(string name) => Slots.Of(RecordKind.Key, name);
 
     private static KnownKey? ToKey(StoredRecord record)
     {

@@ -2,6 +2,7 @@
 // missing field stops the process at start, never at the thousandth file.
 
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Records;
 
 namespace SourceOS.StateStore.Governance.Workspace;
 
@@ -33,7 +34,5 @@ internal static class ObjectFields
     public static readonly int Attributes = Slot("attributes");
     public static readonly int LinkTarget = Slot("link_target");
 
-    private static int Slot(string name) => RecordKinds.Get(RecordKind.Object).TryGetField(name, out KnownField? field)
-        ? field.Slot
-        : throw new InvalidOperationException($"The format has no object field '{name}'.");
+    private static int Slot(string name) => Slots.Of(RecordKind.Object, name);
 }
