@@ -109,7 +109,7 @@ internal static class LogVerb
     private static List<StoredEvent> ReadPage(StateStore store, ulong from, ulong to)
     {
         using ReadSnapshot snapshot = store.OpenSnapshot();
-        return [.. snapshot.ReadEvents(from, Math.Min(to, from + PageEvents - 1))];
+        return [.. snapshot.ReadEvents(from, to).Take(PageEvents)];
     }
 
     // Backwards page by page until enough match; then turned round.
