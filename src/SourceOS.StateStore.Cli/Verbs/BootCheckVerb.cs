@@ -19,11 +19,8 @@ internal static class BootCheckVerb
         {
             Run = VerbCommand.Sync(static _ => ExitCode.Done),
         };
-        foreach ((string name, string value, string description) in (IEnumerable<(string, string, string)>)[
-            ("--budget-ms", "N", "Time for the check; 2000 by default"), ("--root-key", "FILE", "Verifier keys whose signatures count, one a line"), ("--min-root", "NOTE", "A signed checkpoint that the store must continue"),
-            ("--evidence", "FILE", "Write boot evidence here"), ("--release-set", "REF", "For the evidence: the release set that boots"), ("--manifest-hash", "H", "For the evidence: the boot manifest's hash"),
-            ("--platform", "P", $"For the evidence: {string.Join(", ", BootEvidenceOptions.Platforms)}"), ("--boot-mode", "M", $"For the evidence: {string.Join(", ", BootEvidenceOptions.BootModes)}"),
-            ("--device", "ID", "For the evidence: this device"), ("--rollback-ref", "REF", "For the evidence: where a rollback leads")])
+        // The store is an option of every command, which the grammar has already.
+        foreach ((string name, string value, string description) in BootCommand.Options.Where(static option => option.Name != GlobalOptions.Store.Name))
         {
             command.Options.Add(new System.CommandLine.Option<string>(name) { Description = description, HelpName = value });
         }

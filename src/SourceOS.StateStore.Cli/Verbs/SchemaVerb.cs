@@ -83,10 +83,11 @@ internal static class SchemaVerb
     {
         using StateStore store = context.OpenRead();
         using ReadSnapshot snapshot = store.OpenSnapshot();
+        SchemaChecker checker = new(snapshot);
         bool allValid = true;
         foreach (string file in (context.Get(Documents) ?? []).SelectMany(InputFiles.Expand))
         {
-            SchemaFinding finding = SchemaRoom.Check(snapshot, InputFiles.ReadDocument(file, context.Cancellation), context.Get(With));
+            SchemaFinding finding = checker.Check(InputFiles.ReadDocument(file, context.Cancellation), context.Get(With));
             allValid &= finding.Fault is null;
             Write(context, file, finding);
         }

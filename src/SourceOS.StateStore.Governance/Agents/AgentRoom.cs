@@ -266,12 +266,7 @@ public static class AgentRoom
     private static AgentStep Refuse(AgentTransaction transaction, string rule, string reason, string remedy) => new(
         transaction.Record.Id,
         transaction.Status,
-        new CommitReceipt
-        {
-            Status = CommitStatus.Conflict,
-            Stage = CommitStage.None,
-            Refusal = new CommitRefusal(rule, reason, remedy, RecordKind.Transaction, transaction.Record.Id),
-        });
+        CommitReceipt.Refused(CommitStatus.Conflict, new CommitRefusal(rule, reason, remedy, RecordKind.Transaction, transaction.Record.Id)));
 
     private static byte[] ChangesJson(IReadOnlyList<AgentChange> changes)
     {

@@ -86,7 +86,7 @@ public static class ConflictRoom
 
             if (conflict.Text("status") is "resolved" or "closed")
             {
-                return Refuse(conflictId, option, "conflict.settled", $"Conflict '{conflictId}' is {conflict.Text("status")} already.", "Nothing is left to do.");
+                return new ConflictOutcome(conflictId, option, "", Refuse(conflictId, "conflict.settled", $"Conflict '{conflictId}' is {conflict.Text("status")} already.", "Nothing is left to do."));
             }
 
             StoredRecord? subject = conflict.Text("object_id") is { Length: > 0 } objectId && Identifier.IsValid(objectId) ? snapshot.Get(RecordKind.Object, objectId) : null;
@@ -125,7 +125,7 @@ public static class ConflictRoom
                 if (proposal.Merged is null)
                 {
                     effect = "";
-                    return Refuse("", option, "conflict.merge", proposal.Reason, "Choose fork or skip, or write the merged object and choose skip.").Receipt;
+                    return Refuse(conflict.Id, "conflict.merge", proposal.Reason, "Choose fork or skip, or write the merged object and choose skip.");
                 }
 
                 AddObject(batch, subject, proposal.Merged);
@@ -234,14 +234,6 @@ public static class ConflictRoom
         return Identifier.IsValid(id) ? id : "object" + suffix;
     }
 
-    private static ConflictOutcome Refuse(string conflictId, string option, string rule, string reason, string remedy) => new(
-        conflictId,
-        option,
-        "",
-        new CommitReceipt
-        {
-            Status = CommitStatus.Denied,
-            Stage = CommitStage.None,
-            Refusal = new CommitRefusal(rule, reason, remedy, RecordKind.Conflict, conflictId),
-        });
+    private static CommitReceipt Refuse(string conflictId, string rule, string reason, string remedy) =>
+        CommitReceipt.Refused(CommitStatus.Denied, new CommitRefusal(rule, reason, remedy, RecordKind.Conflict, conflictId));
 }

@@ -17,9 +17,6 @@ internal sealed record ExplainBlock(string Rule, string Sentence, string Evidenc
 /// <summary>What is known of an object as of a sequence.</summary>
 internal sealed class ExplainFacts
 {
-    /// <summary>Most conflict records looked at; as many decisions, plans and transactions each.</summary>
-    internal const int MaxConflictsRead = 1000;
-
     private ExplainFacts(StoredRecord record) => Record = record;
 
     internal StoredRecord Record { get; }
@@ -50,7 +47,22 @@ internal sealed class ExplainFacts
     internal PolicyAnswer? Policy { get; private set; }
 
     /// <summary>Reads the facts; null when there was no such object then.</summary>
-    internal static ExplainFacts? Gather(ReadSnapshot snapshot, string objectId, ulong asOf, ILookup<string, StoredRecord>? conflicts = null)
+    internal static ExplainFacts? Gather(ReadSnapshot snapshot, string objectId, ulong asOf)
+    {
+        ExplainWorld world = ExplainWorld.Read(snapshot, asOf);
+        ExplainFacts? facts = Gather(snapshot, objectId, asOf, world);
+        if (facts is not null)
+        {
+            facts.Proposals = [.. Listing(snapshot, RecordKind.Transaction, objectId, asOf).Where(static item => item.Text("status") is "proposed" or "approved")];
+            facts.Plans = [.. Listing(snapshot, RecordKind.Plan, objectId, asOf).Where(static item => item.Text("status") is not ("completed" or "cancelled"))];
+            facts.Blocks = facts.FindBlocks();
+        }
+
+        return facts;
+    }
+
+    /// <summary>Reads the facts that keep an object here, for callers that look at many objects: proposals and plans are left out.</summary>
+    internal static ExplainFacts? Gather(ReadSnapshot snapshot, string objectId, ulong asOf, ExplainWorld world)
     {
         if (snapshot.GetAsOf(RecordKind.Object, objectId, asOf) is not { } record)
         {
@@ -61,15 +73,10 @@ internal sealed class ExplainFacts
         facts.LastActor = facts.LastEvent is { IsErased: false } last ? Find(snapshot, RecordKind.Actor, last.ActorId, asOf) : null;
         facts.Schema = Find(snapshot, RecordKind.Schema, facts.Text("schema_id"), asOf);
         facts.Decision = Find(snapshot, RecordKind.Decision, facts.Text("policy_decision_ref"), asOf) ?? Find(snapshot, RecordKind.Decision, facts.LastEvent?.DecisionId, asOf);
-        facts.Decision ??= Naming(snapshot, RecordKind.Decision, objectId, asOf).MaxBy(static decision => decision.Sequence);
-        if (conflicts is null)
-        {
-            facts.Proposals = [.. Naming(snapshot, RecordKind.Transaction, objectId, asOf).Where(static item => item.Text("status") is "proposed" or "approved")];
-            facts.Plans = [.. Naming(snapshot, RecordKind.Plan, objectId, asOf).Where(static item => item.Text("status") is not ("completed" or "cancelled"))];
-        }
-
-        facts.Policy = PolicySource.Of(snapshot, asOf).Rules.Evaluate(PolicyAsking.Input(snapshot, record, SyncQuestion(record), facts.LastEvent?.ActorId ?? "", asOf));
-        facts.Conflicts = [.. (conflicts ?? facts.ReadConflicts(snapshot, asOf))[objectId]];
+        facts.Decision ??= world.Decisions[objectId].MaxBy(static decision => decision.Sequence);
+        facts.Policy = world.Policy.Evaluate(PolicyAsking.Input(snapshot, record, SyncQuestion(record), facts.LastEvent?.ActorId ?? "", asOf));
+        facts.Conflicts = [.. world.Conflicts[objectId]];
+        facts.ConflictsTruncated = world.ConflictsTruncated;
         facts.Blocks = facts.FindBlocks();
         return facts;
     }
@@ -89,30 +96,12 @@ internal sealed class ExplainFacts
     private static StoredRecord? Find(ReadSnapshot snapshot, RecordKind kind, string? id, ulong asOf) =>
         string.IsNullOrEmpty(id) || !Identifier.IsValid(id) ? null : snapshot.GetAsOf(kind, id, asOf);
 
-    // Records of one kind that name the object as their subject or in their list of objects; a bounded number of records is looked at.
-    private static List<StoredRecord> Naming(ReadSnapshot snapshot, RecordKind kind, string objectId, ulong asOf)
+    // Records of one kind whose list of objects has this one; a bounded number of records is looked at.
+    private static IEnumerable<StoredRecord> Listing(ReadSnapshot snapshot, RecordKind kind, string objectId, ulong asOf)
     {
-        List<StoredRecord> found = [];
-        bool hasList = RecordKinds.Get(kind).TryGetField("object_ids", out KnownField? list);
+        int slot = Slots.Of(kind, "object_ids");
         byte[] wanted = System.Text.Encoding.UTF8.GetBytes(objectId);
-        int read = 0;
-        foreach (RecordView view in snapshot.Range(kind, includeTombstones: true))
-        {
-            if (++read > MaxConflictsRead)
-            {
-                break;
-            }
-
-            StoredRecord? then = view.Sequence <= asOf ? view.ToStored() : snapshot.GetAsOf(kind, System.Text.Encoding.UTF8.GetString(view.Id), asOf);
-            bool names = then is { IsTombstone: false }
-                && (hasList ? Slots.Open(then.Body).TryGetList(list!.Slot, out TextList ids) && ids.Contains(wanted) : then.Text("object_id") == objectId);
-            if (names)
-            {
-                found.Add(then!);
-            }
-        }
-
-        return found;
+        return ExplainWorld.ReadKind(snapshot, kind, asOf, out _).Where(record => Slots.Open(record.Body).TryGetList(slot, out TextList ids) && ids.Contains(wanted));
     }
 
     private static string SyncQuestion(StoredRecord record) => record.Text("sync_visibility") switch
@@ -121,39 +110,6 @@ internal sealed class ExplainFacts
         "public" => PolicyQuestions.SyncRemote,
         _ => PolicyQuestions.SyncWorkspace,
     };
-
-    /// <summary>The conflicts of a snapshot by their object, for callers that look at many objects.</summary>
-    internal static ILookup<string, StoredRecord> ConflictsByObject(ReadSnapshot snapshot) => ReadConflicts(snapshot, snapshot.Sequence, out _);
-
-    private ILookup<string, StoredRecord> ReadConflicts(ReadSnapshot snapshot, ulong asOf)
-    {
-        ILookup<string, StoredRecord> found = ReadConflicts(snapshot, asOf, out bool truncated);
-        ConflictsTruncated = truncated;
-        return found;
-    }
-
-    private static ILookup<string, StoredRecord> ReadConflicts(ReadSnapshot snapshot, ulong asOf, out bool truncated)
-    {
-        truncated = false;
-        List<StoredRecord> found = [];
-        int read = 0;
-        foreach (RecordView view in snapshot.Range(RecordKind.Conflict, includeTombstones: true))
-        {
-            if (++read > MaxConflictsRead)
-            {
-                truncated = true;
-                break;
-            }
-
-            StoredRecord? then = view.Sequence <= asOf ? view.ToStored() : snapshot.GetAsOf(RecordKind.Conflict, System.Text.Encoding.UTF8.GetString(view.Id), asOf);
-            if (then is { IsTombstone: false })
-            {
-                found.Add(then);
-            }
-        }
-
-        return found.ToLookup(static conflict => conflict.Text("object_id") ?? "", StringComparer.Ordinal);
-    }
 
     private List<ExplainBlock> FindBlocks()
     {

@@ -111,7 +111,7 @@ public static class ObjectExplainer
     private static ExplainAnswer Conflicts(ExplainFacts facts)
     {
         int open = facts.Conflicts.Count(ExplainFacts.IsOpen);
-        string more = facts.ConflictsTruncated ? $" Only the first {ExplainFacts.MaxConflictsRead} conflicts of the store were looked at." : "";
+        string more = facts.ConflictsTruncated ? $" Only the first {ExplainWorld.MaxRead} conflicts of the store were looked at." : "";
         string sentence = facts.Conflicts.Count == 0
             ? $"None is recorded.{more}"
             : $"{open} open of {facts.Conflicts.Count} recorded: {string.Join(", ", facts.Conflicts.Select(conflict => conflict.Id))}.{more}";

@@ -29,7 +29,7 @@ internal sealed class ScopeSet
 
 /// <summary>What an actor's record says of its rights.</summary>
 internal sealed record ActorFacts(
-    string Id, ulong Sequence, string Type, string IdentityId, string Trust, bool IsRevoked, ScopeSet Workspaces, ScopeSet Profiles, HashSet<string> Capabilities)
+    string Id, ulong Sequence, string Type, string Trust, bool IsRevoked, ScopeSet Workspaces, ScopeSet Profiles, HashSet<string> Capabilities)
 {
     public bool IsHuman => Type == "human";
 
@@ -38,7 +38,6 @@ internal sealed record ActorFacts(
         id,
         sequence,
         Slots.Text(body, Slots.Actor.Type),
-        Slots.Text(body, Slots.Actor.Identity),
         Slots.Text(body, Slots.Actor.Trust),
         isTombstone || Slots.Has(body, Slots.Actor.RevokedAt),
         new ScopeSet(Slots.List(body, Slots.Actor.WorkspaceScope)),

@@ -16,8 +16,10 @@ internal static class ChangeScope
     public static CommitRefusal? Judge(SessionIdentity session, in ProposedChange change, IStateView state, in Rights rights, DateTimeOffset now)
     {
         string capability = Capabilities.NeededFor(change);
-        string oldProfile = "", oldWorkspace = "";
-        bool isThere = change.Id.Length > 0 && state.TryGet(change.Kind, change.Id, out RecordView record) && Remember(record, change.Kind, out oldProfile, out oldWorkspace);
+        RecordView record = default;
+        bool isThere = change.Id.Length > 0 && state.TryGet(change.Kind, change.Id, out record);
+        string oldProfile = isThere ? Slots.Profile(change.Kind, record.Body) : "";
+        string oldWorkspace = isThere ? Slots.Workspace(change.Kind, record.Body) : "";
         if (isThere && change.Kind == RecordKind.Decision && change.Action == EventAction.Put)
         {
             // What was decided is not rewritten by those whom it binds.
@@ -43,13 +45,6 @@ internal static class ChangeScope
         refusal ??= JudgeBoundary(session, change, state, new Places(isThere, oldProfile, profile), now);
         refusal ??= JudgeEventPlace(session, change, profile);
         return refusal ?? GrantRules.Judge(change, rights);
-    }
-
-    private static bool Remember(RecordView record, RecordKind kind, out string profile, out string workspace)
-    {
-        profile = Slots.Profile(kind, record.Body);
-        workspace = Slots.Workspace(kind, record.Body);
-        return true;
     }
 
     private static CommitRefusal? JudgeBoundary(SessionIdentity session, in ProposedChange change, IStateView state, Places places, DateTimeOffset now)

@@ -39,6 +39,13 @@ internal sealed class RefusalAudit : IRefusalAuditor
     /// <summary>Takes in the refusals of the last minute that the store remembers.</summary>
     public void Load(ReadSnapshot snapshot, DateTimeOffset now)
     {
+        // Refusals and storms are events of the audit lane, so its last one tells without the log whether there is anything to take in.
+        LaneStatus? lane = snapshot.GetStatus().Lanes.FirstOrDefault(static lane => lane.Lane == Lane.Audit);
+        if (lane?.LastEventAt is not { } last || now - last > s_window)
+        {
+            return;
+        }
+
         ulong first = snapshot.Sequence > MaxSeedEvents ? snapshot.Sequence - MaxSeedEvents + 1 : 1;
         foreach (StoredEvent item in snapshot.ReadEvents(first))
         {

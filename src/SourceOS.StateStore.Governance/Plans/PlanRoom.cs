@@ -77,11 +77,11 @@ public static class PlanRoom
                 return null;
             }
 
-            Facts facts = new(snapshot, PolicySource.Of(snapshot).Rules, ExplainFacts.ConflictsByObject(snapshot));
+            ExplainWorld world = ExplainWorld.Read(snapshot, snapshot.Sequence);
             foreach (StoredRecord record in objects)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                if (Judge(facts, record, request.Operation, session.Identity.ActorId) is { } block)
+                if (Judge(snapshot, world, record, request.Operation, session.Identity.ActorId) is { } block)
                 {
                     blocked.Add(block);
                 }
@@ -176,13 +176,11 @@ public static class PlanRoom
         return found;
     }
 
-    private readonly record struct Facts(ReadSnapshot Snapshot, PolicyRules Policy, ILookup<string, StoredRecord> Conflicts);
-
-    private static PlanBlock? Judge(Facts facts, StoredRecord record, string operation, string actorId)
+    private static PlanBlock? Judge(ReadSnapshot snapshot, ExplainWorld world, StoredRecord record, string operation, string actorId)
     {
         if (operation is "replicate" or "export" or "delete")
         {
-            if (ExplainFacts.Gather(facts.Snapshot, record.Id, facts.Snapshot.Sequence, facts.Conflicts) is { } known && known.Blocks.FirstOrDefault(block => operation != "delete" || block.Rule.StartsWith("conflict", StringComparison.Ordinal)) is { } found)
+            if (ExplainFacts.Gather(snapshot, record.Id, snapshot.Sequence, world) is { } known && known.Blocks.FirstOrDefault(block => operation != "delete" || block.Rule.StartsWith("conflict", StringComparison.Ordinal)) is { } found)
             {
                 return new PlanBlock(record.Id, found.Rule, found.Sentence, found.NeedsReview ? "Settle it, then plan again." : "Change the object, if that is right.", found.NeedsReview);
             }
@@ -195,7 +193,7 @@ public static class PlanRoom
 
         foreach (string question in Questions(operation, record))
         {
-            PolicyAnswer answer = facts.Policy.Evaluate(PolicyAsking.Input(facts.Snapshot, record, question, actorId, null));
+            PolicyAnswer answer = world.Policy.Evaluate(PolicyAsking.Input(snapshot, record, question, actorId, null));
             if (answer.Effect != PolicyEffect.Allow)
             {
                 return new PlanBlock(record.Id, $"policy.{answer.RuleId}", answer.Rationale, answer.Remedy, answer.Effect == PolicyEffect.ReviewRequired);

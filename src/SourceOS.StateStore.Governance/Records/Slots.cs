@@ -30,9 +30,6 @@ internal static class Slots
     /// <summary>The workspace that a record says it belongs to, or empty.</summary>
     public static string Workspace(RecordKind kind, RecordBodyView body) => Text(body, s_workspaces[(int)kind]);
 
-    /// <summary>Whether records of a kind can belong to a profile.</summary>
-    public static bool CanHaveProfile(RecordKind kind) => s_profiles[(int)kind] >= 0;
-
     /// <summary>Opens a proposed body. The batch checked it when it was built, so failing here is a defect.</summary>
     public static RecordBodyView Open(ReadOnlyMemory<byte> body) => RecordBodyView.TryRead(body.Span, out RecordBodyView view, out FormatFault fault)
         ? view
@@ -74,7 +71,6 @@ internal static class Slots
     internal static class Actor
     {
         public static readonly int Type = Of(RecordKind.Actor, "actor_type");
-        public static readonly int Identity = Of(RecordKind.Actor, "identity_id");
         public static readonly int WorkspaceScope = Of(RecordKind.Actor, "workspace_scope");
         public static readonly int ProfileScope = Of(RecordKind.Actor, "profile_scope");
         public static readonly int Capabilities = Of(RecordKind.Actor, "capabilities");
@@ -121,7 +117,6 @@ internal static class Slots
     internal static class Decision
     {
         public static readonly int Effect = Of(RecordKind.Decision, "effect");
-        public static readonly int Actor = Of(RecordKind.Decision, "actor_id");
         public static readonly int Object = Of(RecordKind.Decision, "object_id");
         public static readonly int Profile = Of(RecordKind.Decision, "profile_id");
         public static readonly int ExpiresAt = Of(RecordKind.Decision, "expires_at");

@@ -1,10 +1,8 @@
-// Why this file exists: schemas as people and programs handle them: registering many at once, checking documents against one, and comparing versions. Invariants: whatever is registered
+// Why this file exists: schemas as people and programs handle them: registering many at once, and comparing versions. Invariants: whatever is registered
 // passes the same gate as any other commit; comparing says in which directions two versions fit each other, and why not.
 
-using System.Text;
 using System.Text.Json;
 using SourceOS.StateStore.Format;
-using SourceOS.StateStore.Governance.JsonSchema;
 using SourceOS.StateStore.Governance.Records;
 
 namespace SourceOS.StateStore.Governance.Schemas;
@@ -24,14 +22,7 @@ public sealed record SchemaFit(IReadOnlyList<string> Backward, IReadOnlyList<str
     };
 }
 
-/// <summary>What checking one document found.</summary>
-/// <param name="Id">The object's identifier; empty when the document is not an object record.</param>
-/// <param name="SchemaId">The schema it was checked with; empty when none is named or known.</param>
-/// <param name="Fault">What is wrong; null when nothing is.</param>
-/// <param name="Errors">The errors by place, when the JSON Schema found them.</param>
-public sealed record SchemaFinding(string Id, string SchemaId, string? Fault, IReadOnlyList<SchemaError> Errors);
-
-/// <summary>Registers, checks and compares. Thread-safe: it keeps nothing.</summary>
+/// <summary>Registers and compares. Thread-safe: it keeps nothing.</summary>
 public static class SchemaRoom
 {
     /// <summary>Makes a schema record of a document that may be one already or a bare JSON Schema.</summary>
@@ -84,35 +75,6 @@ public static class SchemaRoom
         return await session.CommitAsync(batch, CommitWait.Visible, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Checks an object's document with the schema that it names, or with a given one.</summary>
-    /// <param name="snapshot">The state.</param>
-    /// <param name="document">The object record's document, or, with <paramref name="schemaId"/>, any JSON.</param>
-    /// <param name="schemaId">The schema; null for the one that the document names.</param>
-    /// <returns>What was found.</returns>
-    public static SchemaFinding Check(ReadSnapshot snapshot, ReadOnlyMemory<byte> document, string? schemaId = null)
-    {
-        ArgumentNullException.ThrowIfNull(snapshot);
-        bool isObject = RecordJson.TryParse(document.Span, out RecordKind kind, out string? id, out byte[]? body, out RecordJsonFault fault) && kind == RecordKind.Object;
-        if (!isObject && schemaId is null)
-        {
-            return new SchemaFinding("", "", kind == default || body is null ? $"The document is not an object record: {fault.Message}" : $"The document is a record of kind {RecordKinds.Get(kind).Name}; only objects have schemas.", []);
-        }
-
-        string named = schemaId ?? Slots.Text(Slots.Open(body!), Slots.Of(RecordKind.Object, "schema_id"));
-        if (named.Length == 0)
-        {
-            return new SchemaFinding(id!, "", null, []);
-        }
-
-        Dictionary<string, ObjectSchema> schemas = ObjectSchemas.CompileAll(snapshot);
-        if (!schemas.TryGetValue(named, out ObjectSchema? schema) || schema.Broken is not null)
-        {
-            return new SchemaFinding(id ?? "", named, schema is null ? $"Schema '{named}' is not registered here." : $"Schema '{named}' cannot be used: {schema.Broken}", []);
-        }
-
-        return isObject ? CheckObject(schema, id!, body!, document) : CheckBare(schema, document);
-    }
-
     /// <summary>Compares a schema record with the one that the store has under the same identifier or for the same type.</summary>
     /// <param name="old">The old record.</param>
     /// <param name="next">The new record.</param>
@@ -124,24 +86,6 @@ public static class SchemaRoom
         RegisteredSchema before = RegisteredSchema.Of(old.Id, old.Sequence, Slots.Open(old.Body));
         RegisteredSchema after = RegisteredSchema.Of(next.Id, next.Sequence, Slots.Open(next.Body));
         return new SchemaFit(SchemaCompatibility.BreaksReadingOld(before, after), SchemaCompatibility.BreaksReadingOld(after, before));
-    }
-
-    private static SchemaFinding CheckObject(ObjectSchema schema, string id, byte[] body, ReadOnlyMemory<byte> document)
-    {
-        string? fault = new ObjectValidator().Validate(schema, id, Slots.Open(body));
-        IReadOnlyList<SchemaError> errors = fault is null || schema.Compiled is null ? [] : schema.Compiled.Evaluate(document.Span).Errors;
-        return new SchemaFinding(id, schema.Id, fault, errors);
-    }
-
-    private static SchemaFinding CheckBare(ObjectSchema schema, ReadOnlyMemory<byte> document)
-    {
-        if (schema.Compiled is null)
-        {
-            return new SchemaFinding("", schema.Id, null, []);
-        }
-
-        SchemaEvaluationResult result = schema.Compiled.Evaluate(document.Span);
-        return new SchemaFinding("", schema.Id, result.IsValid ? null : $"The document is not valid by schema '{schema.Id}'.", result.Errors);
     }
 
     private static JsonDocument Parse(ReadOnlyMemory<byte> document)

@@ -16,6 +16,22 @@ public static class BootCommand
         + "         [--evidence FILE --release-set REF [--manifest-hash H] [--platform P] [--boot-mode M] [--device ID] [--rollback-ref REF]]\n"
         + "Exit codes: 0 verified, 10 review required, 20 blocked.\n";
 
+    /// <summary>Every option that takes a value: its name, what the value is called, and what it means.</summary>
+    public static IReadOnlyList<(string Name, string Value, string Description)> Options { get; } =
+    [
+        ("--store", "DIR", "The store's directory"),
+        ("--budget-ms", "N", "Time for the check; 2000 by default"),
+        ("--root-key", "FILE", "Verifier keys whose signatures count, one a line"),
+        ("--min-root", "NOTE", "A signed checkpoint that the store must continue"),
+        ("--evidence", "FILE", "Write boot evidence here"),
+        ("--release-set", "REF", "For the evidence: the release set that boots"),
+        ("--manifest-hash", "H", "For the evidence: the boot manifest's hash"),
+        ("--platform", "P", $"For the evidence: {string.Join(", ", BootEvidenceOptions.Platforms)}"),
+        ("--boot-mode", "M", $"For the evidence: {string.Join(", ", BootEvidenceOptions.BootModes)}"),
+        ("--device", "ID", "For the evidence: this device"),
+        ("--rollback-ref", "REF", "For the evidence: where a rollback leads"),
+    ];
+
     /// <summary>Runs it.</summary>
     /// <param name="arguments">The arguments.</param>
     /// <param name="environmentStore">The store when no argument names one; may be null.</param>
@@ -58,7 +74,6 @@ public static class BootCommand
 
     private static bool Read(IReadOnlyList<string> arguments, Dictionary<string, string> values, List<BootReason> faults)
     {
-        string[] known = ["--store", "--budget-ms", "--root-key", "--min-root", "--evidence", "--release-set", "--manifest-hash", "--platform", "--boot-mode", "--device", "--rollback-ref"];
         bool isJson = false;
         for (int i = 0; i < arguments.Count; i++)
         {
@@ -75,7 +90,7 @@ public static class BootCommand
             {
                 isJson = true;
             }
-            else if (!known.Contains(name, StringComparer.Ordinal))
+            else if (!Options.Any(option => option.Name == name))
             {
                 faults.Add(new BootReason("usage.option", $"'{name}' is not an option of the boot check."));
             }

@@ -91,6 +91,12 @@ public sealed record CommitReceipt
     /// <summary>Sequence of the first event that records a refusal; 0 when the commit was not refused, or the refusal is not recorded.</summary>
     public ulong AuditSequence { get; init; }
 
+    /// <summary>The receipt of a commit that did not happen.</summary>
+    /// <param name="status">How it was refused.</param>
+    /// <param name="refusal">Why.</param>
+    /// <returns>The receipt.</returns>
+    public static CommitReceipt Refused(CommitStatus status, CommitRefusal refusal) => new() { Status = status, Stage = CommitStage.None, Refusal = refusal };
+
     /// <summary>Whether the commit is durable.</summary>
     public bool IsCommitted => Status == CommitStatus.Committed;
 }

@@ -82,19 +82,14 @@ internal sealed class CommitAdmission(StateFold fold, IReadOnlyList<ICommitGate>
         if (change.Options.ExpectedSequence is ulong expected && expected != actual)
         {
             string what = exists ? $"is at sequence {actual}" : "does not exist";
-            return new CommitReceipt
-            {
-                Status = CommitStatus.Conflict,
-                Stage = CommitStage.None,
-                Refusal = new CommitRefusal(
-                    "engine.expected-sequence",
-                    $"The {RecordKinds.Get(change.Kind).Name} '{change.Id}' {what}; the commit expected {(expected == 0 ? "that it does not exist" : $"sequence {expected}")}.",
-                    "Read the record again and decide on what it holds now.",
-                    change.Kind,
-                    change.Id,
-                    expected,
-                    actual),
-            };
+            return CommitReceipt.Refused(CommitStatus.Conflict, new CommitRefusal(
+                "engine.expected-sequence",
+                $"The {RecordKinds.Get(change.Kind).Name} '{change.Id}' {what}; the commit expected {(expected == 0 ? "that it does not exist" : $"sequence {expected}")}.",
+                "Read the record again and decide on what it holds now.",
+                change.Kind,
+                change.Id,
+                expected,
+                actual));
         }
 
         if (change.Action == EventAction.Tombstone && (!exists || isTombstone))
@@ -125,7 +120,7 @@ internal sealed class CommitAdmission(StateFold fold, IReadOnlyList<ICommitGate>
             {
                 CommitStatus status = decision.Outcome == GateOutcome.ReviewRequired ? CommitStatus.ReviewRequired : CommitStatus.Denied;
                 CommitRefusal refusal = decision.Refusal ?? new CommitRefusal("gate.unnamed", $"{gate.GetType().Name} refused without a reason.", "Ask the gate's owner.");
-                return new CommitReceipt { Status = status, Stage = CommitStage.None, Refusal = refusal };
+                return CommitReceipt.Refused(status, refusal);
             }
         }
 
@@ -152,10 +147,6 @@ internal sealed class CommitAdmission(StateFold fold, IReadOnlyList<ICommitGate>
         return batch;
     }
 
-    private static CommitReceipt Refuse(CommitStatus status, string rule, string reason, string remedy, CommitChange change) => new()
-    {
-        Status = status,
-        Stage = CommitStage.None,
-        Refusal = new CommitRefusal(rule, reason, remedy, change.HasSubject ? change.Kind : null, change.Id),
-    };
+    private static CommitReceipt Refuse(CommitStatus status, string rule, string reason, string remedy, CommitChange change) =>
+        CommitReceipt.Refused(status, new CommitRefusal(rule, reason, remedy, change.HasSubject ? change.Kind : null, change.Id));
 }
