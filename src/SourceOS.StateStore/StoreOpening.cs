@@ -1,6 +1,7 @@
 // Why this file exists: the way into a store for its writer, step by step (format-spec/recovery.md). Invariants: nothing is written before the
 // lock is held and the table allows writing; each part that was opened is given back when a later one fails.
 
+using System.Diagnostics;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Locking;
 using SourceOS.StateStore.Log;
@@ -24,6 +25,24 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
     private readonly TimeProvider _clock = options.Clock ?? TimeProvider.System;
 
     internal OpenedStore Open()
+    {
+        using Activity? activity = EngineMetrics.Activities.StartActivity("statestore.open");
+        try
+        {
+            OpenedStore opened = OpenTraced();
+            activity?.SetTag("recovery.case", opened.Report.Case.ToString());
+            activity?.SetTag("recovery.state_rebuilt", opened.Report.StateRebuilt);
+            activity?.SetTag("sequence", (long)opened.Log.Tip.LastSequence);
+            return opened;
+        }
+        catch (StateStoreException exception)
+        {
+            activity?.SetStatus(ActivityStatusCode.Error, exception.Summary);
+            throw;
+        }
+    }
+
+    private OpenedStore OpenTraced()
     {
         Superblock superblock = SuperblockFile.Read(_layout, _files, out _);
         WriterLock writerLock = WriterLock.Acquire(ops, _layout.LockPath, _clock);

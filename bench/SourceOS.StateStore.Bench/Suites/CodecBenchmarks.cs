@@ -9,6 +9,7 @@ namespace SourceOS.StateStore.Bench.Suites;
 /// <summary>Events, frames, envelopes and bodies.</summary>
 public class CodecBenchmarks
 {
+    private static readonly StoreId s_store = new("bench-store-0001"u8);
     private readonly byte[] _event = new byte[4096];
     private readonly byte[] _salt = new byte[FrameBody.SaltLengthBytes];
     private readonly FrameBuilder _builder = new();
@@ -64,7 +65,7 @@ public class CodecBenchmarks
         }
 
         _ = _builder.Seal();
-        return _builder.Stamp(new FrameHeader { CommitId = 1, FirstSequence = 1, IsLastOfCommit = true, Address = 64, WriterEpoch = 1 });
+        return _builder.Stamp(new FrameHeader { StoreId = s_store, CommitId = 1, FirstSequence = 1, IsLastOfCommit = true, Address = 64, WriterEpoch = 1 });
     }
 
     /// <summary>A frame checked completely: checksum, tree, every leaf, every event.</summary>

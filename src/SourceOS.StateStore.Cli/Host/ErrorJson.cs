@@ -1,6 +1,7 @@
 // Why this file exists: the one shape in which programs read an error. Invariants: the keys of the contract are always there; more may follow.
 
 using SourceOS.StateStore.Cli.Output;
+using SourceOS.StateStore.Governance.Doors;
 
 namespace SourceOS.StateStore.Cli.Host;
 
@@ -19,11 +20,7 @@ internal static class ErrorJson
     public static void WriteProperty(System.Text.Json.Utf8JsonWriter writer, CliError error)
     {
         writer.WriteStartObject("error"u8);
-        writer.WriteString("code"u8, error.Code);
-        writer.WriteString("message"u8, error.Message);
-        writer.WriteString("place"u8, error.Place);
-        writer.WriteBoolean("retryable"u8, error.IsRetryable);
-        writer.WriteString("next"u8, error.Next);
+        new DoorError(error.Code, error.Message, error.Place, error.IsRetryable, error.Next).WriteFields(writer);
         writer.WriteNumber("exitCode"u8, (int)error.Exit);
         if (error.Rule.Length > 0)
         {

@@ -1,8 +1,8 @@
 // Why this file exists: one table from everything that can go wrong to one exit code and one error. Invariants: every code of the store has
 // a row; an exception that nobody foresaw is named as an internal error with its type, and never printed as a stack trace.
 
-using System.Text;
 using SourceOS.StateStore.Cli.Output;
+using SourceOS.StateStore.Governance.Doors;
 
 namespace SourceOS.StateStore.Cli.Host;
 
@@ -36,59 +36,27 @@ internal static class ErrorMapping
         StateStoreErrorCode.NotInitialized => ExitCode.NotFound,
         StateStoreErrorCode.Locked => ExitCode.Locked,
         StateStoreErrorCode.AlreadyExists or StateStoreErrorCode.InvalidInput => ExitCode.BadData,
-        StateStoreErrorCode.UnsupportedFormat or StateStoreErrorCode.LogDamaged or StateStoreErrorCode.StateDamaged
-            or StateStoreErrorCode.LogRolledBack or StateStoreErrorCode.StoreRolledBack or StateStoreErrorCode.SuperblockDamaged
-            or StateStoreErrorCode.ReviewRequired => ExitCode.Unsafe,
+        _ when DoorError.IsUnsafe(code) => ExitCode.Unsafe,
         _ => ExitCode.InputOutput,
     };
 
     /// <summary>A code as programs read it: snake_case.</summary>
     /// <param name="code">The store's code.</param>
-    public static string CodeOf(StateStoreErrorCode code) => SnakeCase(code.ToString());
+    public static string CodeOf(StateStoreErrorCode code) => DoorError.CodeOf(code);
 
     /// <summary>Turns a PascalCase name into snake_case.</summary>
     /// <param name="name">The name.</param>
-    public static string SnakeCase(string name)
-    {
-        StringBuilder text = new(name.Length + 8);
-        for (int i = 0; i < name.Length; i++)
-        {
-            if (char.IsAsciiLetterUpper(name[i]) && i > 0)
-            {
-                text.Append('_');
-            }
-
-            text.Append(char.ToLowerInvariant(name[i]));
-        }
-
-        return text.ToString();
-    }
-
-    private static CliError FromStore(StateStoreException exception, string storePath)
-    {
-        string next = exception.Next;
-        if (next.Length == 0)
-        {
-            next = exception.Code switch
-            {
-                StateStoreErrorCode.NotInitialized => $"Create one with: statestore --store {Quote(storePath)} init",
-                StateStoreErrorCode.Locked => "Wait for the other writer to end, or read instead: reading needs no lock.",
-                StateStoreErrorCode.DiskFull => "Free space on the device, then run the command again.",
-                StateStoreErrorCode.StateDamaged or StateStoreErrorCode.LogDamaged or StateStoreErrorCode.SuperblockDamaged =>
-                    $"See what is damaged: statestore --store {Quote(storePath)} doctor",
-                _ => "",
-            };
-        }
-
-        return new CliError(ExitOf(exception.Code), CodeOf(exception.Code), exception.Summary, exception.Place, exception.IsRetryable, next);
-    }
+    public static string SnakeCase(string name) => DoorError.SnakeCase(name);
 
     /// <summary>A path as a shell takes it.</summary>
     /// <param name="path">The path.</param>
-    public static string Quote(string path) =>
-        path.Length > 0 && path.All(static c => char.IsAsciiLetterOrDigit(c) || c is '/' or '.' or '_' or '-' or ':')
-            ? path
-            : "'" + path.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
+    public static string Quote(string path) => DoorError.Quote(path);
+
+    private static CliError FromStore(StateStoreException exception, string storePath)
+    {
+        DoorError error = DoorError.Of(exception, storePath);
+        return new CliError(ExitOf(exception.Code), error.Code, error.Message, error.Place, error.IsRetryable, error.Next);
+    }
 
     private static string FirstLine(string text)
     {

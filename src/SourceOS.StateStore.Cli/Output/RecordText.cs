@@ -6,6 +6,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Doors;
 
 namespace SourceOS.StateStore.Cli.Output;
 
@@ -16,22 +17,13 @@ internal static class RecordText
     /// <param name="isIndented">For people, on several lines.</param>
     public static JsonWriterOptions Options(bool isIndented) => new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, Indented = isIndented };
 
-    /// <summary>Writes a record's document into an open writer.</summary>
-    public static void Write(Utf8JsonWriter writer, StoredRecord record) =>
-        RecordJson.Write(writer, record.Kind, Encoding.UTF8.GetBytes(record.Id), BodyOf(record));
-
-    /// <summary>A record's body.</summary>
-    public static RecordBodyView BodyOf(StoredRecord record) => RecordBodyView.TryRead(record.Body.Span, out RecordBodyView body, out FormatFault fault)
-        ? body
-        : throw new StateStoreException(StateStoreErrorCode.StateDamaged, $"The body does not hold: {fault}.", $"{RecordKinds.Get(record.Kind).Name} {record.Id}");
-
     /// <summary>A field's text; empty when it is absent or null.</summary>
     /// <param name="record">The record.</param>
     /// <param name="field">The field's JSON name, known or not.</param>
     public static string Field(StoredRecord record, string field)
     {
         RecordKindInfo info = RecordKinds.Get(record.Kind);
-        RecordBodyView body = BodyOf(record);
+        RecordBodyView body = RecordDocument.BodyOf(record);
         if (field == info.IdField)
         {
             return record.Id;

@@ -36,7 +36,4 @@ internal static class Units
 
     /// <summary>A time in RFC 3339, to the second.</summary>
     public static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
-
-    /// <summary>A time in RFC 3339, to the microsecond.</summary>
-    public static string ExactTime(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.ffffffZ", CultureInfo.InvariantCulture);
 }

@@ -5,6 +5,7 @@ using System.CommandLine;
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Doors;
 using SourceOS.StateStore.Governance.Explain;
 
 namespace SourceOS.StateStore.Cli.Verbs;
@@ -47,7 +48,7 @@ internal static class ExplainVerb
             ?? throw CliException.NotFound($"There is no object '{id}'{(at is null ? "" : $" at sequence {at}")}.", $"object {id}", "See what there is: statestore list objects");
         if (context.Json)
         {
-            WriteJson(context.Out, report);
+            JsonLine.Write(context.Out, writer => ExplainJson.Write(writer, report));
         }
         else
         {
@@ -67,31 +68,4 @@ internal static class ExplainVerb
             context.Out.WriteLine(context.Style.Dim($"     {TerminalText.Clean(answer.Value)}  [{TerminalText.Clean(string.Join(", ", answer.Evidence))}]"));
         }
     }
-
-    private static void WriteJson(ByteOutput output, ExplainReport report) => JsonLine.Write(output, writer =>
-    {
-        writer.WriteStartObject();
-        writer.WriteString("object"u8, report.ObjectId);
-        writer.WriteNumber("asOf"u8, report.AsOf);
-        writer.WriteStartArray("answers"u8);
-        foreach (ExplainAnswer answer in report.Answers)
-        {
-            writer.WriteStartObject();
-            writer.WriteNumber("number"u8, answer.Number);
-            writer.WriteString("question"u8, answer.Question);
-            writer.WriteString("value"u8, answer.Value);
-            writer.WriteString("sentence"u8, answer.Sentence);
-            writer.WriteStartArray("evidence"u8);
-            foreach (string evidence in answer.Evidence)
-            {
-                writer.WriteStringValue(evidence);
-            }
-
-            writer.WriteEndArray();
-            writer.WriteEndObject();
-        }
-
-        writer.WriteEndArray();
-        writer.WriteEndObject();
-    });
 }

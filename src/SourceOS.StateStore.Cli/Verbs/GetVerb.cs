@@ -7,6 +7,7 @@ using System.Text.Json;
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Doors;
 
 namespace SourceOS.StateStore.Cli.Verbs;
 
@@ -46,11 +47,11 @@ internal static class GetVerb
         {
             if (context.Get(Meta))
             {
-                WriteMeta(writer, kind, record);
+                RecordDocument.WriteWithMeta(writer, record);
             }
             else
             {
-                RecordText.Write(writer, record);
+                RecordDocument.Write(writer, record);
             }
         }
 
@@ -77,19 +78,5 @@ internal static class GetVerb
             ? record
             : throw CliException.NotFound(
                 $"The {kind.Name} '{id}' was deleted at sequence {record.Sequence}.", $"{kind.Name} {id}", "Its last body: add --tombstone. An earlier one: --at SEQ.");
-    }
-
-    private static void WriteMeta(Utf8JsonWriter writer, RecordKindInfo kind, StoredRecord record)
-    {
-        writer.WriteStartObject();
-        writer.WriteString("kind"u8, kind.Name);
-        writer.WriteString("id"u8, record.Id);
-        writer.WriteNumber("sequence"u8, record.Sequence);
-        writer.WriteNumber("createdSequence"u8, record.Surrogate);
-        writer.WriteBoolean("tombstone"u8, record.IsTombstone);
-        writer.WriteBoolean("bootCritical"u8, record.IsBootCritical);
-        writer.WritePropertyName("record"u8);
-        RecordText.Write(writer, record);
-        writer.WriteEndObject();
     }
 }

@@ -8,6 +8,7 @@ using System.Text.Json;
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Doors;
 using SourceOS.StateStore.Governance.Scopes;
 
 namespace SourceOS.StateStore.Cli.Verbs;
@@ -145,7 +146,7 @@ internal static class ListVerb
 
             _buffer.ResetWrittenCount();
             _writer.Reset();
-            RecordText.Write(_writer, record);
+            RecordDocument.Write(_writer, record);
             _writer.Flush();
             _context.Out.Write(_buffer.WrittenSpan);
             _context.Out.Write("\n"u8);

@@ -6,6 +6,7 @@ using System.Text.Json;
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Governance.Bootstrap;
+using SourceOS.StateStore.Governance.Doors;
 
 namespace SourceOS.StateStore.Cli.Verbs;
 
@@ -81,7 +82,7 @@ internal static class RepairVerb
 
         if (context.Json)
         {
-            WriteJson(context.Out, plan, outcome);
+            JsonLine.Write(context.Out, writer => RepairPlanJson.Write(writer, plan, outcome));
         }
         else
         {
@@ -171,53 +172,4 @@ internal static class RepairVerb
             output.WriteLine($"   {name} {TerminalText.Clean(text)}");
         }
     }
-
-    private static void WriteJson(ByteOutput output, RepairPlan plan, RepairOutcome? outcome) => JsonLine.Write(output, writer =>
-    {
-        writer.WriteStartObject();
-        writer.WriteString("planHash"u8, plan.PlanHash);
-        writer.WriteStartArray("steps"u8);
-        foreach (RepairStep step in plan.Steps)
-        {
-            writer.WriteStartObject();
-            writer.WriteNumber("order"u8, step.Order);
-            writer.WriteString("action"u8, ErrorMapping.SnakeCase(step.Action.ToString()));
-            writer.WriteString("target"u8, step.Target);
-            writer.WriteString("preserves"u8, step.Preserves);
-            writer.WriteString("rebuilds"u8, step.Rebuilds);
-            writer.WriteString("quarantines"u8, step.Quarantines);
-            writer.WriteBoolean("destructive"u8, step.IsDestructive);
-            writer.WriteEndObject();
-        }
-
-        writer.WriteEndArray();
-        writer.WriteStartObject("loss"u8);
-        writer.WriteNumber("events"u8, plan.LostEvents);
-        writer.WriteNumber("records"u8, plan.LostRecords);
-        writer.WriteStartArray("sequences"u8);
-        foreach (SequenceRange range in plan.LostRanges)
-        {
-            writer.WriteStartArray();
-            writer.WriteNumberValue(range.First);
-            writer.WriteNumberValue(range.Last);
-            writer.WriteEndArray();
-        }
-
-        writer.WriteEndArray();
-        writer.WriteEndObject();
-        writer.WriteStartArray("humanReview"u8);
-        foreach (string review in plan.HumanReview)
-        {
-            writer.WriteStringValue(review);
-        }
-
-        writer.WriteEndArray();
-        if (outcome is not null)
-        {
-            writer.WriteString("outcome"u8, outcome.Outcome);
-            writer.WriteString("reportId"u8, outcome.ReportId);
-        }
-
-        writer.WriteEndObject();
-    });
 }

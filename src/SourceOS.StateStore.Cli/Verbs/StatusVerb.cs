@@ -5,6 +5,7 @@ using System.CommandLine;
 using System.Text.Json;
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
+using SourceOS.StateStore.Governance.Doors;
 
 namespace SourceOS.StateStore.Cli.Verbs;
 
@@ -58,7 +59,7 @@ internal static class StatusVerb
             output.WriteLine($"{"id",-12}{status.StoreId}, format {status.FormatVersion}");
             output.WriteLine($"{"sequence",-12}{status.Sequence} ({status.DurableSequence} durable)");
             output.WriteLine($"{"records",-12}{string.Join(", ", view.Counts().Where(static count => count.Value > 0).Select(static count => $"{Units.Count(count.Value)} {count.Name}"))}");
-            output.WriteLine($"{"lanes",-12}{string.Join(", ", status.Lanes.Where(static lane => lane.Events > 0).Select(static lane => $"{StatusView.NameOf(lane)} {Units.Count(lane.Events)}"))}");
+            output.WriteLine($"{"lanes",-12}{string.Join(", ", status.Lanes.Where(static lane => lane.Events > 0).Select(static lane => $"{StoreGlance.NameOf(lane)} {Units.Count(lane.Events)}"))}");
             output.WriteLine($"{"size",-12}log {Units.Bytes(status.LogLengthBytes)}, state {Units.Bytes(status.StateLengthBytes)}");
             output.WriteLine($"{"conflicts",-12}{view.OpenConflicts} open; {view.PlansBlocked} plans blocked");
             output.WriteLine($"{"last commit",-12}{(status.LastCommitAt is { } at ? Units.Time(at) : "none")}");

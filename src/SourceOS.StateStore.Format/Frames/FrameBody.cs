@@ -54,6 +54,35 @@ public readonly ref struct FrameBody
         }
     }
 
+    /// <summary>A body over bytes that another body's <see cref="Raw"/> gave, so that a reader that keeps them need not check, or decode, a frame again for each of its events.</summary>
+    /// <param name="raw">Those bytes, unchanged; other bytes give nonsense or an exception, never a read outside them.</param>
+    /// <param name="header">The frame's header.</param>
+    /// <returns>The body; it does not count what is erased.</returns>
+    public static FrameBody OverChecked(ReadOnlySpan<byte> raw, in FrameHeader header) => new(raw, header.EventCount, header.FirstSequence, erasedCount: 0);
+
+    /// <summary>Where each event's entry starts in <see cref="Raw"/>.</summary>
+    /// <param name="starts">Room for at least <see cref="Count"/> numbers.</param>
+    public void GetStarts(Span<int> starts)
+    {
+        int at = Count * sizeof(uint);
+        for (int i = 0; i < Count; i++)
+        {
+            starts[i] = at;
+            at += EntryLength(i);
+        }
+    }
+
+    /// <summary>One event by where its entry starts, in one step.</summary>
+    /// <param name="index">Index in the frame, from 0.</param>
+    /// <param name="start">What <see cref="GetStarts"/> gave for it.</param>
+    /// <returns>The event.</returns>
+    public FrameEvent GetAt(int index, int start)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(index);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, Count);
+        return EventAt(index, start);
+    }
+
     /// <summary>Enumerates the events in order.</summary>
     /// <returns>The enumerator.</returns>
     public Enumerator GetEnumerator() => new(this);

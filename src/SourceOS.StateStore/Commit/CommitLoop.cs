@@ -2,6 +2,7 @@
 // into an open LMDB transaction, makes the log durable with one sync, and only then commits the state. Invariants: nothing is
 // acknowledged before its sync; a failure before the log was touched fails only the group; a failure after it latches the store.
 
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using SourceOS.StateStore.Fold;
 using SourceOS.StateStore.Format;
@@ -102,6 +103,7 @@ internal sealed class CommitLoop
         }
 
         long started = _parts.Clock.GetTimestamp();
+        using Activity? activity = EngineMetrics.Activities.StartActivity("statestore.commit.group");
         _savedHeader.CopyFrom(_parts.Fold.Header);
         _savedDigest.CopyFrom(_parts.Fold.Digest);
         try
@@ -111,10 +113,13 @@ internal sealed class CommitLoop
             {
                 Write();
                 _parts.Metrics.GroupCommitted(_group.Count, _parts.Clock.GetElapsedTime(started));
+                activity?.SetTag("commits", _group.Count);
+                activity?.SetTag("sequence", (long)DurableSequence);
             }
         }
         catch (Exception exception)
         {
+            activity?.SetStatus(ActivityStatusCode.Error, exception.Message);
             FailGroup(exception);
         }
         finally

@@ -6,7 +6,7 @@ using System.Diagnostics.Metrics;
 
 namespace SourceOS.StateStore;
 
-/// <summary>Meter and activity source of one open store. The meter is named `SourceOS.StateStore`.</summary>
+/// <summary>Meter and activity source of one open store; both are named `SourceOS.StateStore`.</summary>
 internal sealed class EngineMetrics : IDisposable
 {
     internal const string Name = "SourceOS.StateStore";
@@ -28,7 +28,7 @@ internal sealed class EngineMetrics : IDisposable
         _meter.CreateObservableGauge("sourceos.statestore.snapshots", openSnapshots, "{snapshot}", "Snapshots that are open.", [store]);
     }
 
-    /// <summary>Activities of opening, recovery and commits.</summary>
+    /// <summary>Activities: `statestore.open` with what recovery found, `statestore.commit.group` with how many commits shared a sync. Neither names a record.</summary>
     internal static ActivitySource Activities { get; } = new(Name);
 
     internal void GroupCommitted(int commits, TimeSpan elapsed)

@@ -14,6 +14,11 @@ internal sealed class EventReader(LogReader log, StoreId storeId) : IDisposable
 {
     private readonly FrameScratch _scratch = new();
     private byte[] _entry = [];
+    private byte[] _raw = [];
+    private int[] _starts = [];
+    private FrameHeader _header;
+    private int _entryLength;
+    private int _rawLength;
     private ulong _firstSequence;
     private int _eventCount;
 
@@ -25,19 +30,8 @@ internal sealed class EventReader(LogReader log, StoreId storeId) : IDisposable
             return null;
         }
 
-        FrameView frame = OpenLoaded();
-        _ = frame.TryOpenBody(_scratch, out FrameBody body, out _);
         int index = (int)(sequence - _firstSequence);
-        int at = 0;
-        foreach (FrameEvent item in body)
-        {
-            if (at++ == index)
-            {
-                return ToStored(frame, item, sequence);
-            }
-        }
-
-        return null;
+        return ToStored(FrameBody.OverChecked(_raw.AsSpan(0, _rawLength), in _header).GetAt(index, _starts[index]), sequence);
     }
 
     /// <summary>Reads and verifies the frame that holds a sequence; null as for <see cref="Read"/>. Valid until the next read.</summary>
@@ -46,9 +40,9 @@ internal sealed class EventReader(LogReader log, StoreId storeId) : IDisposable
     /// <inheritdoc/>
     public void Dispose() => log.Dispose();
 
-    private static StoredEvent ToStored(FrameView frame, FrameEvent item, ulong sequence)
+    private StoredEvent ToStored(FrameEvent item, ulong sequence)
     {
-        FrameHeader header = frame.Header;
+        ref readonly FrameHeader header = ref _header;
         if (item.IsErased)
         {
             return new StoredEvent
@@ -62,7 +56,7 @@ internal sealed class EventReader(LogReader log, StoreId storeId) : IDisposable
         }
 
         EventView view = default;
-        if (!frame.VerifyEvent(in item) || !EventView.TryRead(item.EventBytes, out view, out _) || view.Sequence != sequence)
+        if (item.LeafHash() != LeafHash(item.Index) || !EventView.TryRead(item.EventBytes, out view, out _) || view.Sequence != sequence)
         {
             ThrowDamaged(header.Address, header.FrameNumber, $"the event with sequence {sequence} does not match its leaf");
         }
@@ -145,21 +139,35 @@ internal sealed class EventReader(LogReader log, StoreId storeId) : IDisposable
             ThrowDamaged(place.Address, place.FrameNumber, "it is not the frame that the state names");
         }
 
-        if (!frame.TryOpenBody(_scratch, out _, out fault))
+        if (!frame.TryOpenBody(_scratch, out FrameBody body, out fault))
         {
             ThrowDamaged(place.Address, place.FrameNumber, fault.ToString());
         }
 
         _entryLength = length;
+        _header = header;
+        Keep(body);
     }
 
-    private int _entryLength;
-
-    private FrameView OpenLoaded()
+    // What was checked once is kept decoded, with a directory, so that a scan costs one step an event and not a decoded frame.
+    private void Keep(FrameBody body)
     {
-        _ = FrameView.TryRead(_entry.AsSpan(0, _entryLength), out FrameView frame, out _);
-        return frame;
+        _rawLength = body.Raw.Length;
+        if (_raw.Length < _rawLength)
+        {
+            _raw = new byte[Math.Max(_rawLength, 64 << 10)];
+        }
+
+        if (_starts.Length < body.Count)
+        {
+            _starts = new int[Math.Max(body.Count, 256)];
+        }
+
+        body.Raw.CopyTo(_raw);
+        body.GetStarts(_starts);
     }
+
+    private Hash256 LeafHash(int index) => new(_entry.AsSpan(FrameHeader.LengthBytes + (index * Hash256.LengthBytes), Hash256.LengthBytes));
 
     [System.Diagnostics.CodeAnalysis.DoesNotReturn]
     private static void ThrowDamaged(long address, ulong frameNumber, string what) => throw new StateStoreException(

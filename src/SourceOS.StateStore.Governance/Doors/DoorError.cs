@@ -1,0 +1,115 @@
+// Why this file exists: what went wrong with a store in the one shape that every door shows. Invariants: the keys of the contract are always there; what to do next is never empty when the store knows of something.
+
+using System.Text;
+using System.Text.Json;
+
+namespace SourceOS.StateStore.Governance.Doors;
+
+/// <summary>An error as doors show it. Immutable.</summary>
+/// <param name="Code">A stable snake_case word.</param>
+/// <param name="Message">What happened, in a sentence.</param>
+/// <param name="Place">Where: a file and offset, a record, a sequence; empty when it has no place.</param>
+/// <param name="IsRetryable">Whether the same request may succeed later without any change by the caller.</param>
+/// <param name="Next">What to do, in a sentence; empty when there is nothing.</param>
+public sealed record DoorError(string Code, string Message, string Place = "", bool IsRetryable = false, string Next = "")
+{
+    /// <summary>The error that a store's fault stands for.</summary>
+    /// <param name="exception">The fault.</param>
+    /// <param name="storePath">The store, for advice.</param>
+    /// <returns>The error.</returns>
+    public static DoorError Of(StateStoreException exception, string storePath)
+    {
+        ArgumentNullException.ThrowIfNull(exception);
+        string next = exception.Next;
+        if (next.Length == 0)
+        {
+            next = exception.Code switch
+            {
+                StateStoreErrorCode.NotInitialized => $"Create one with: statestore --store {Quote(storePath)} init",
+                StateStoreErrorCode.Locked => "Wait for the other writer to end, or read instead: reading needs no lock.",
+                StateStoreErrorCode.DiskFull => "Free space on the device, then run the command again.",
+                StateStoreErrorCode.StateDamaged or StateStoreErrorCode.LogDamaged or StateStoreErrorCode.SuperblockDamaged =>
+                    $"See what is damaged: statestore --store {Quote(storePath)} doctor",
+                _ => "",
+            };
+        }
+
+        return new DoorError(CodeOf(exception.Code), exception.Summary, exception.Place, exception.IsRetryable, next);
+    }
+
+    /// <summary>Health in one word of a store that cannot be opened with this code.</summary>
+    /// <param name="code">The store's code.</param>
+    /// <returns>`uninitialized`, `unsafe` or `degraded`.</returns>
+    public static string HealthOf(StateStoreErrorCode code) => code switch
+    {
+        StateStoreErrorCode.NotInitialized => "uninitialized",
+        _ when IsUnsafe(code) => "unsafe",
+        _ => "degraded",
+    };
+
+    /// <summary>Whether a code says that the store cannot be trusted as it is.</summary>
+    /// <param name="code">The store's code.</param>
+    /// <returns>True when it does.</returns>
+    public static bool IsUnsafe(StateStoreErrorCode code) => code is StateStoreErrorCode.UnsupportedFormat or StateStoreErrorCode.LogDamaged or StateStoreErrorCode.StateDamaged
+        or StateStoreErrorCode.LogRolledBack or StateStoreErrorCode.StoreRolledBack or StateStoreErrorCode.SuperblockDamaged or StateStoreErrorCode.ReviewRequired;
+
+    /// <summary>A code as programs read it: snake_case.</summary>
+    /// <param name="code">The store's code.</param>
+    /// <returns>Its word.</returns>
+    public static string CodeOf(StateStoreErrorCode code) => SnakeCase(code.ToString());
+
+    /// <summary>Turns a PascalCase name into snake_case.</summary>
+    /// <param name="name">The name.</param>
+    /// <returns>The word.</returns>
+    public static string SnakeCase(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        StringBuilder text = new(name.Length + 8);
+        for (int i = 0; i < name.Length; i++)
+        {
+            if (char.IsAsciiLetterUpper(name[i]) && i > 0)
+            {
+                text.Append('_');
+            }
+
+            text.Append(char.ToLowerInvariant(name[i]));
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>A path as a shell takes it.</summary>
+    /// <param name="path">The path.</param>
+    /// <returns>The path, quoted when it must be.</returns>
+    public static string Quote(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        return path.Length > 0 && path.All(static c => char.IsAsciiLetterOrDigit(c) || c is '/' or '.' or '_' or '-' or ':')
+            ? path
+            : "'" + path.Replace("'", "'\\''", StringComparison.Ordinal) + "'";
+    }
+
+    /// <summary>Writes <c>{"error":{...}}</c>.</summary>
+    /// <param name="writer">Where to.</param>
+    public void Write(Utf8JsonWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        writer.WriteStartObject();
+        writer.WriteStartObject("error"u8);
+        WriteFields(writer);
+        writer.WriteEndObject();
+        writer.WriteEndObject();
+    }
+
+    /// <summary>Writes the contract's keys.</summary>
+    /// <param name="writer">Where to; inside an object.</param>
+    public void WriteFields(Utf8JsonWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        writer.WriteString("code"u8, Code);
+        writer.WriteString("message"u8, Message);
+        writer.WriteString("place"u8, Place);
+        writer.WriteBoolean("retryable"u8, IsRetryable);
+        writer.WriteString("next"u8, Next);
+    }
+}
