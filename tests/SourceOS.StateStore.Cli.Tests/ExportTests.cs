@@ -19,7 +19,18 @@ public sealed class ExportTests
         ["conflicts"] = "SyncConflictRecord.schema.json",
         ["stale-records"] = "StaleStateRecord.schema.json",
         ["storms"] = "DiagnosticStormRecord.schema.json",
+        ["repair-plan"] = "sourceos.repair-plan.v1alpha1.schema.json",
+        ["workspace-state"] = "workspace-operation-state.schema.json",
+        ["lampstand-evidence"] = "sourceos.lampstand-evidence.v1alpha1.schema.json",
+        ["provenance"] = "ProvenanceRecord.schema.json",
+        ["operation-log"] = "LocalOperationLog.schema.json",
+        ["ops-history"] = "OpsHistoryEvent.schema.json",
     };
+
+    // A segment's head and tail slots stand before its frames.
+    private const int HeadBytes = 32768;
+
+    private static readonly string[] s_documents = ["integrity-report", "trust-gate", "node-state", "repair-plan", "workspace-state", "lampstand-evidence"];
 
     private static readonly string[] s_records =
     [
@@ -28,6 +39,9 @@ public sealed class ExportTests
         """{"schema":"sourceos.conflict-record/v1alpha1","conflict_id":"c:1","object_id":"object:b","conflict_type":"checksum-mismatch","severity":"automatic"}""",
         """{"schema":"sourceos.conflict-record/v1alpha1","conflict_id":"c:2","object_id":"object:b","status":"resolved","created_at":"2026-01-01T00:00:00Z","updated_at":"2026-01-02T00:00:00Z","decision_card":{"selected_option":"fork"}}""",
         """{"schema":"sourceos.actor-record/v1alpha1","actor_id":"actor:bot","actor_type":"agent","capabilities":["read","write"],"profile_scope":["profile:personal"],"workspace_scope":["*"]}""",
+        """{"schema":"sourceos.actor-record/v1alpha1","actor_id":"actor:gone","actor_type":"agent","capabilities":["read","write"],"revoked_at":"2026-01-02T00:00:00Z"}""",
+        """{"schema":"sourceos.actor-record/v1alpha1","actor_id":"actor:sick","actor_type":"agent","capabilities":["read","write"],"trust_level":"quarantined"}""",
+        """{"schema":"sourceos.actor-record/v1alpha1","actor_id":"actor:reader","actor_type":"service","capabilities":["read"]}""",
     ];
 
     [Fact]
@@ -52,7 +66,7 @@ public sealed class ExportTests
             {
                 CompiledSchema compiled = SchemaRegistry.Create().Register(new SchemaDocument(null, File.ReadAllBytes(Path.Combine(interop, "schemas", schema)))).Schemas[0];
                 string text = File.ReadAllText(Path.Combine(exports, name));
-                string[] documents = name is "integrity-report" or "trust-gate" or "node-state" ? [text] : text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+                string[] documents = s_documents.Contains(name) ? [text] : text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
                 Assert.NotEmpty(documents);
                 foreach (string document in documents)
                 {
@@ -122,6 +136,62 @@ public sealed class ExportTests
             Assert.NotEqual("healthy", Document(report).GetProperty("diagnosis").GetProperty("status").GetString());
             Assert.DoesNotContain(Document(report).GetProperty("lanes").EnumerateArray(), static lane => lane.GetProperty("status").GetString() == "active");
         }
+
+        string exported = store.PathOf("exported");
+        foreach (string format in (string[])["syncd", "authority-state"])
+        {
+            Answer refused = store.Run("export", "--format", format, "-o", exported, "--json").Exits(6);
+            Assert.True(refused.JsonError.GetProperty("code").GetString() is "store_not_sound" or "state_damaged", refused.Out);
+            Assert.False(Path.Exists(exported) || Path.Exists(exported + ".new"));
+        }
+
+        Answer card = store.Run("export", "--format", "workspace-state");
+        Assert.True(card.Exit != 0 || Document(card).GetProperty("operationState").GetString() == "failed", card.Out);
+        Answer evidence = store.Run("export", "--format", "lampstand-evidence");
+        Assert.True(evidence.Exit != 0 || Document(evidence).GetProperty("artifact").GetProperty("diagnosis").GetString() != "healthy", evidence.Out);
+    }
+
+    [Fact]
+    public void A_plan_is_exported_of_a_store_that_does_not_open_and_holds_no_destructive_step()
+    {
+        using Statestore store = Filled();
+        JsonElement nothing = Document(store.Run("export", "--format", "repair-plan").Exits(0));
+        Assert.Equal("no_op", nothing.GetProperty("steps")[0].GetProperty("kind").GetString());
+        Assert.Equal("info", nothing.GetProperty("severity").GetString());
+
+        // The first frame of the log is damaged while the state is sound: only a fence helps, and that gives up events.
+        string segment = Directory.EnumerateFiles(Path.Combine(store.StorePath, "events")).Order(StringComparer.Ordinal).First();
+        byte[] bytes = File.ReadAllBytes(segment);
+        bytes.AsSpan(HeadBytes + 600, 64).Fill(0xFF);
+        File.WriteAllBytes(segment, bytes);
+        string path = store.PathOf("plan.json");
+        store.Run("export", "--format", "repair-plan", "-o", path).Exits(0);
+        JsonElement plan = JsonDocument.Parse(File.ReadAllBytes(path)).RootElement;
+        Assert.DoesNotContain(plan.GetProperty("steps").EnumerateArray(), static step => step.GetProperty("destructive").GetBoolean());
+        Assert.NotEmpty(plan.GetProperty("blocked_steps").EnumerateArray());
+        Assert.NotEqual("info", plan.GetProperty("severity").GetString());
+        Assert.Equal(3, store.Run("export", "--format", "repair-plan", "--store", store.PathOf("nowhere")).Exit);
+    }
+
+    [Fact]
+    public void A_workspace_card_shows_the_trouble_of_its_workspace_alone()
+    {
+        using Statestore store = Statestore.Initialised();
+        string[] records =
+        [
+            """{"schema":"sourceos.object-record/v1alpha1","object_id":"object:calm","object_type":"note","workspace_id":"workspace:calm"}""",
+            """{"schema":"sourceos.object-record/v1alpha1","object_id":"object:quarantined","object_type":"note","workspace_id":"workspace:sick","state":"quarantined"}""",
+            """{"schema":"sourceos.conflict-record/v1alpha1","conflict_id":"c:1","object_id":"object:x","workspace_id":"workspace:torn","status":"open"}""",
+        ];
+        store.RunWith(string.Join('\n', records) + "\n", null, "import", "-").Exits(0);
+        foreach ((string workspace, string state) in (IEnumerable<(string, string)>)[("workspace:calm", "stored"), ("workspace:sick", "quarantined"), ("workspace:torn", "conflicted")])
+        {
+            JsonElement card = Document(store.Run("export", "--format", "workspace-state", "--workspace", workspace).Exits(0));
+            Assert.Equal((workspace, state), (card.GetProperty("workspaceRef").GetString(), card.GetProperty("operationState").GetString()));
+        }
+
+        Assert.Equal("conflicted", Document(store.Run("export", "--format", "workspace-state").Exits(0)).GetProperty("operationState").GetString());
+        store.Run("export", "--format", "records", "--workspace", "workspace:calm").Exits(2);
     }
 
     private static JsonElement Document(Answer answer) => JsonDocument.Parse(answer.Out).RootElement;

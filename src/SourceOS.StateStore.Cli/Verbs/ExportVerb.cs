@@ -12,6 +12,8 @@ namespace SourceOS.StateStore.Cli.Verbs;
 internal static class ExportVerb
 {
     private static readonly Option<string> Format = Inputs.OneOf("--format", "The format", [.. ExportFormats.All.Select(static format => format.Name)]);
+    private static readonly Option<string> Workspace = new("--workspace") { Description = "With workspace-state: the card of this workspace, not of the whole store", HelpName = "ID" };
+    private static readonly Option<string> Lines = new("--stream") { Description = "With ledger, terminal-events, guardrail-decisions: this stream of them", HelpName = "NAME" };
     private static readonly Option<string> Output = OutputFiles.Option();
 
     /// <summary>The command.</summary>
@@ -27,6 +29,8 @@ internal static class ExportVerb
         };
         Format.Required = true;
         command.Options.Add(Format);
+        command.Options.Add(Workspace);
+        command.Options.Add(Lines);
         command.Options.Add(Output);
         return command;
     }
@@ -35,52 +39,100 @@ internal static class ExportVerb
     {
         ExportFormat format = ExportFormats.Find(context.Get(Format)!)!;
         string? path = context.Get(Output);
+        CheckOptions(context, format, path);
+        try
+        {
+            return format.Name == RepairPlanExport.Name ? WritePlan(context, path) : Write(context, format, path);
+        }
+        catch (ExportRefusedException refusal)
+        {
+            ExitCode exit = refusal.Code == "store_not_sound" ? ExitCode.Unsafe : ExitCode.Refused;
+            throw new CliException(new CliError(exit, refusal.Code, refusal.Message, context.StorePath, Next: refusal.Next));
+        }
+        catch (Exception exception) when (path is not null && exception is IOException or UnauthorizedAccessException)
+        {
+            throw CliException.InputOutput(exception.Message, path ?? "", "Name a place that can be written.");
+        }
+    }
+
+    private static void CheckOptions(VerbContext context, ExportFormat format, string? path)
+    {
         if (format.IsDirectory && string.IsNullOrEmpty(path))
         {
             throw CliException.Usage($"The format {format.Name} makes a directory; name it with --output.");
         }
 
+        if (context.Get(Workspace) is not null && format.Name != "workspace-state")
+        {
+            throw CliException.Usage("--workspace goes with --format workspace-state.");
+        }
+
+        if (context.Get(Lines) is not null && LineTakeIn.Formats.All(known => known.Name != format.Name))
+        {
+            throw CliException.Usage($"--stream goes with {string.Join(", ", LineTakeIn.Formats.Select(static known => known.Name))}.");
+        }
+    }
+
+    private static ExitCode Write(VerbContext context, ExportFormat format, string? path)
+    {
+        string? workspace = context.Get(Workspace) is { } given ? VerbContext.CheckId(given, "--workspace") : null;
         VerificationReport? report = format.WantsVerification ? VerifyVerb.Verify(context, VerificationLevel.Standard) : null;
 
         // A large store takes longer to write out than a snapshot may usually live.
         using StateStore store = StateStore.OpenRead(context.CheckedStorePath(), new StateStoreOptions { SnapshotMaxAgeMs = 3_600_000 });
         using ReadSnapshot snapshot = store.OpenSnapshot();
-        ExportContext exported = new(snapshot, context.Scope(snapshot), report, context.StorePath, DateTimeOffset.UtcNow);
-        if (string.IsNullOrEmpty(path))
+        ExportContext exported = new(snapshot, context.Scope(snapshot), report, context.StorePath, DateTimeOffset.UtcNow) { WorkspaceId = workspace, Stream = context.Get(Lines) };
+        if (!string.IsNullOrEmpty(path))
         {
-            using MemoryStream answer = new();
-            ExportFormats.WriteTo(format, exported, answer);
-            context.Out.Write(answer.GetBuffer().AsSpan(0, (int)answer.Length));
+            int files = ExportFormats.WriteTo(format, exported, path, context.Cancellation);
+            Answer(context, format, path, files, snapshot.Sequence);
             return ExitCode.Done;
         }
 
-        int files;
-        try
-        {
-            files = ExportFormats.WriteTo(format, exported, path, context.Cancellation);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw CliException.InputOutput(exception.Message, path, "Name a place that can be written.");
-        }
-
-        if (context.Json)
-        {
-            JsonLine.Write(context.Out, writer =>
-            {
-                writer.WriteStartObject();
-                writer.WriteString("format"u8, format.Name);
-                writer.WriteString("path"u8, path);
-                writer.WriteNumber("files"u8, files);
-                writer.WriteNumber("sequence"u8, snapshot.Sequence);
-                writer.WriteEndObject();
-            });
-        }
-        else
-        {
-            context.Out.WriteLine($"Exported {format.Name} as of sequence {snapshot.Sequence} to {TerminalText.Clean(path)} ({files} files).");
-        }
-
+        using MemoryStream answer = new();
+        ExportFormats.WriteTo(format, exported, answer);
+        context.Out.Write(answer.GetBuffer().AsSpan(0, (int)answer.Length));
         return ExitCode.Done;
+    }
+
+    // A store that cannot be opened for reading is the one that needs a plan most.
+    private static ExitCode WritePlan(VerbContext context, string? path)
+    {
+        RepairPlan plan = StoreRepair.Plan(context.CheckedStorePath());
+        using MemoryStream document = new();
+        ExportFormats.WriteRepairPlan(plan, DateTimeOffset.UtcNow, document);
+        ReadOnlySpan<byte> bytes = document.GetBuffer().AsSpan(0, (int)document.Length);
+        if (string.IsNullOrEmpty(path))
+        {
+            context.Out.Write(bytes);
+            return ExitCode.Done;
+        }
+
+        OutputFiles.Write(path, bytes);
+        Answer(context, ExportFormats.Find(RepairPlanExport.Name)!, path, 1, null);
+        return ExitCode.Done;
+    }
+
+    private static void Answer(VerbContext context, ExportFormat format, string path, int files, ulong? sequence)
+    {
+        if (!context.Json)
+        {
+            context.Out.WriteLine($"Exported {format.Name}{(sequence is { } of ? $" as of sequence {of}" : "")} to {TerminalText.Clean(path)} ({files} files).");
+            return;
+        }
+
+        JsonLine.Write(context.Out, writer =>
+        {
+            writer.WriteStartObject();
+            writer.WriteString("format"u8, format.Name);
+            writer.WriteString("path"u8, path);
+            writer.WriteNumber("files"u8, files);
+            if (sequence is { } known)
+            {
+                writer.WriteNumber("sequence"u8, known);
+            }
+
+            writer.WriteEndObject();
+        });
     }
 }

@@ -6,6 +6,7 @@ using System.Diagnostics;
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Import;
 using SourceOS.StateStore.Cli.Output;
+using SourceOS.StateStore.Governance.Exports;
 
 namespace SourceOS.StateStore.Cli.Verbs;
 
@@ -23,6 +24,9 @@ internal static class ImportVerb
     private static readonly Option<int?> Batch = Inputs.Count("--batch", "Commit every N records instead of each file as a whole");
     private static readonly Option<bool> Continue = new("--continue") { Description = "Skip bad lines and list them at the end" };
 
+    private static readonly Option<string> Format = Inputs.OneOf("--format", "Take lines in as events instead, byte for byte", [.. LineTakeIn.Formats.Select(static format => format.Name)]);
+    private static readonly Option<string> Stream = new("--stream") { Description = "With --format: the stream that the lines belong to; the file's name by default", HelpName = "NAME" };
+
     /// <summary>The command.</summary>
     public static VerbCommand Create()
     {
@@ -31,6 +35,7 @@ internal static class ImportVerb
             "Import records from JSON or NDJSON; each record's kind comes from its schema field",
             "statestore import records.ndjson",
             "statestore import ./contracts --continue --json",
+            "statestore import --format ledger ledger.jsonl",
             "zcat dump.ndjson.gz | statestore import - --batch 1000")
         {
             Run = RunAsync,
@@ -38,11 +43,28 @@ internal static class ImportVerb
         command.Arguments.Add(Sources);
         command.Options.Add(Batch);
         command.Options.Add(Continue);
+        command.Options.Add(Format);
+        command.Options.Add(Stream);
         return command;
     }
 
     private static async Task<ExitCode> RunAsync(VerbContext context)
     {
+        if (context.Get(Format) is { } format)
+        {
+            if (context.Get(Batch) is not null || context.Get(Continue))
+            {
+                throw CliException.Usage("--format takes files in whole; it does not go with --batch or --continue.");
+            }
+
+            return await LineImport.RunAsync(context, LineTakeIn.Formats.First(known => known.Name == format), context.Get(Sources) ?? [], context.Get(Stream)).ConfigureAwait(false);
+        }
+
+        if (context.Get(Stream) is not null)
+        {
+            throw CliException.Usage("--stream goes with --format.");
+        }
+
         IReadOnlyList<string> files = ImportOrder.Sort((context.Get(Sources) ?? []).SelectMany(InputFiles.Expand));
         long start = Stopwatch.GetTimestamp();
         ImportTarget target = new(context);

@@ -15,6 +15,12 @@ namespace SourceOS.StateStore.Governance.Exports;
 /// <param name="Now">The time that the export carries.</param>
 public sealed record ExportContext(ReadSnapshot Snapshot, ReadScope Scope, VerificationReport? Verification, string StorePath, DateTimeOffset Now)
 {
+    /// <summary>The workspace that is asked about; null for the whole store.</summary>
+    public string? WorkspaceId { get; init; }
+
+    /// <summary>The stream of lines that is asked for; null for the only one.</summary>
+    public string? Stream { get; init; }
+
     /// <summary>The store at a glance.</summary>
     public StateStoreStatus Status { get; } = Snapshot.GetStatus();
 

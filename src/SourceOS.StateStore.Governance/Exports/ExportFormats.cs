@@ -17,6 +17,9 @@ public sealed record ExportFormat(string Name, string Description, Func<ExportCo
 
     /// <summary>Whether it needs a check of the store first.</summary>
     public bool WantsVerification { get; init; }
+
+    /// <summary>Whether it is only made of a sound store, because its readers would take a damaged one for healthy.</summary>
+    public bool WantsSoundStore { get; init; }
 }
 
 /// <summary>The formats. Thread-safe.</summary>
@@ -38,6 +41,15 @@ public static class ExportFormats
         Document("trust-gate", "Substrate trust gate v0.1", TrustGateExport.Write) with { WantsVerification = true },
         Document("node-state", "NodeStateSchema of the store's root", NodeStateExport.Write),
         new("evidence-journal", "Hash-chained journal of the events", EvidenceJournalExport.Files),
+        Document(RepairPlanExport.Name, "Repair plan v1alpha1, a preview", static (context, writer) => RepairPlanExport.Write(StoreRepair.Plan(context.StorePath), context.Now, writer)),
+        new("syncd", "Directory that sourceos-syncd reads", SyncdExport.Files) { IsDirectory = true, WantsVerification = true, WantsSoundStore = true },
+        Document("workspace-state", "Workspace operation state, the card of a workspace", WorkspaceStateExport.Write) with { WantsVerification = true },
+        new("authority-state", "One agent-authority-current-state file an actor", AuthorityStateExport.Files) { IsDirectory = true, WantsVerification = true, WantsSoundStore = true },
+        Lines("provenance", "ProvenanceRecord, one a line", ProvenanceExport.Write),
+        Lines("operation-log", "LocalOperationLog, one a line", OperationLogExport.Write),
+        Lines("ops-history", "OpsHistoryEvent, one a line", OpsHistoryExport.Write),
+        Document("lampstand-evidence", "Lampstand evidence v1alpha1 of the store's state", LampstandEvidenceExport.Write) with { WantsVerification = true },
+        .. LineTakeIn.Formats.Select(static format => Lines(format.Name, format.Description, (context, output) => LineTakeIn.Write(context, format, output))),
     ];
 
     /// <summary>Finds a format.</summary>
@@ -53,6 +65,8 @@ public static class ExportFormats
     public static void WriteTo(ExportFormat format, ExportContext context, Stream output)
     {
         ArgumentNullException.ThrowIfNull(format);
+        ArgumentNullException.ThrowIfNull(context);
+        RequireSound(format, context);
         if (format.IsDirectory)
         {
             throw new ArgumentException($"The format {format.Name} makes a directory.", nameof(format));
@@ -74,6 +88,8 @@ public static class ExportFormats
     public static int WriteTo(ExportFormat format, ExportContext context, string path, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(format);
+        ArgumentNullException.ThrowIfNull(context);
+        RequireSound(format, context);
         if (format.IsDirectory && (Directory.Exists(path) || File.Exists(path)))
         {
             throw new IOException($"'{path}' exists; an export makes a new directory.");
@@ -108,6 +124,12 @@ public static class ExportFormats
         }
     }
 
+    /// <summary>Writes a repair's plan as a document, without a snapshot: the store may not open.</summary>
+    /// <param name="plan">The plan.</param>
+    /// <param name="now">The time that the document carries.</param>
+    /// <param name="output">Where to.</param>
+    public static void WriteRepairPlan(RepairPlan plan, DateTimeOffset now, Stream output) => WriteDocument(output, writer => RepairPlanExport.Write(plan, now, writer));
+
     /// <summary>Writes one JSON document.</summary>
     internal static void WriteDocument(Stream output, Action<Utf8JsonWriter> fields)
     {
@@ -134,6 +156,15 @@ public static class ExportFormats
 
         output.Write(buffer.WrittenSpan);
         output.WriteByte((byte)'\n');
+    }
+
+    private static void RequireSound(ExportFormat format, ExportContext context)
+    {
+        if (format.WantsSoundStore && (context.Verification is null || context.Diagnosis != "healthy"))
+        {
+            throw new ExportRefusedException(
+                "store_not_sound", $"The store is {(context.Verification is null ? "not verified" : context.Diagnosis)}; whoever reads {format.Name} would take it for healthy.", "See what to do: statestore doctor");
+        }
     }
 
     private static ExportFormat Document(string name, string description, Action<ExportContext, Utf8JsonWriter> write) =>

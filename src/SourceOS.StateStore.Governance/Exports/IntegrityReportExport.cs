@@ -45,7 +45,7 @@ public static class IntegrityReportExport
         writer.WriteEndObject();
     }
 
-    private static string Version => typeof(IntegrityReportExport).Assembly.GetName().Version?.ToString(3) ?? "0.0.0";
+    internal static string Version => typeof(IntegrityReportExport).Assembly.GetName().Version?.ToString(3) ?? "0.0.0";
 
     private static void WriteIdentity(ExportContext context, Utf8JsonWriter writer)
     {
