@@ -35,6 +35,8 @@ public sealed class FloorTests
         [Storage] = ["Microsoft.FASTER.Core", "System.Interactive.Async"],
         [Prefix] = ["Microsoft.Extensions.Logging.Abstractions"],
         [Prefix + ".Cli"] = ["System.CommandLine"],
+        [Prefix + ".Hosting"] = ["Microsoft.Extensions.Hosting.Abstractions", "Microsoft.Extensions.Options.ConfigurationExtensions", "Microsoft.Extensions.Diagnostics.HealthChecks"],
+        [Prefix + ".Daemon"] = ["Microsoft.Extensions.Hosting.Systemd", "ModelContextProtocol", "System.CommandLine"],
     };
 
     [Fact]

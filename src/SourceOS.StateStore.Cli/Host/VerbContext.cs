@@ -5,6 +5,7 @@ using System.CommandLine;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Governance.Bootstrap;
+using SourceOS.StateStore.Governance.Doors;
 using SourceOS.StateStore.Governance.Gates;
 using SourceOS.StateStore.Governance.Scopes;
 
@@ -132,30 +133,14 @@ internal sealed class VerbContext(ParseResult parse, ByteOutput output, Messages
         string? given = actorIsFilter ? null : parse.GetValue(GlobalOptions.Actor);
         string actor = given is null ? LocalIdentity.ActorOfUser(Environment.UserName) : CheckId(given, "--actor");
         string? profile = GivenProfile();
-        ReadScopeFault fault = ReadScope.Resolve(snapshot, actor, profile, out ReadScope scope);
-        if (fault == ReadScopeFault.ActorNotRegistered && given is null)
+        ReadScopeFault fault = ReadScope.OfCaller(snapshot, given is null ? null : actor, profile, Environment.UserName, out ReadScope scope);
+        if (fault == ReadScopeFault.None)
         {
-            return profile is null ? ReadScope.Everything : ReadScope.OfProfile(profile);
+            return scope;
         }
 
-        return fault == ReadScopeFault.None ? scope : throw new CliException(new CliError(
-            ExitCode.Refused,
-            fault switch
-            {
-                ReadScopeFault.ActorNotRegistered => "actor_not_registered",
-                ReadScopeFault.ActorRevoked => "actor_revoked",
-                ReadScopeFault.NoCapability => "no_capability",
-                _ => "no_profile_in_scope",
-            },
-            fault switch
-            {
-                ReadScopeFault.ActorNotRegistered => $"The actor '{actor}' is not registered in this store.",
-                ReadScopeFault.ActorRevoked => $"The actor '{actor}' is revoked.",
-                ReadScopeFault.NoCapability => $"The actor '{actor}' does not hold the capability 'read'.",
-                _ => profile is null ? $"No profile is in the scope of actor '{actor}'." : $"Profile '{profile}' is not in the scope of actor '{actor}'.",
-            },
-            $"actor {actor}",
-            Next: "Act as another actor with --actor (see: statestore actors), or leave --profile out."));
+        DoorError error = DoorError.Of(fault, actor, profile);
+        throw new CliException(new CliError(ExitCode.Refused, error.Code, error.Message, error.Place, Next: error.Next));
     }
 
     private string? GivenProfile() => parse.GetValue(GlobalOptions.Profile) is { } given ? CheckId(given, "--profile") : null;

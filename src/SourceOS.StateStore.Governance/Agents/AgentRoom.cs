@@ -4,6 +4,7 @@
 using System.Text.Json;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Governance.Records;
+using SourceOS.StateStore.Governance.Scopes;
 
 namespace SourceOS.StateStore.Governance.Agents;
 
@@ -29,7 +30,7 @@ public static class AgentRoom
         ArgumentNullException.ThrowIfNull(session);
         ArgumentNullException.ThrowIfNull(draft);
         string id = NewId.Of("agent-txn");
-        Dictionary<string, ulong> bases = Bases(store, draft.Changes);
+        Dictionary<string, ulong> bases = Bases(store, session.Identity.ActorId, draft.Changes);
         ReadOnlyMemory<byte> document = Documents.Build(RecordKind.Transaction, id, writer =>
         {
             writer.WriteString("actor_id"u8, session.Identity.ActorId);
@@ -239,10 +240,15 @@ public static class AgentRoom
         }
     }
 
-    private static Dictionary<string, ulong> Bases(StateStore store, IReadOnlyList<AgentChange> changes)
+    // An object that the agent may not see counts as one that does not exist: the bases stand in the draft, which the agent can read.
+    private static Dictionary<string, ulong> Bases(StateStore store, string actorId, IReadOnlyList<AgentChange> changes)
     {
         using ReadSnapshot snapshot = store.OpenSnapshot();
-        return changes.ToDictionary(static change => change.ObjectId, change => snapshot.Get(RecordKind.Object, change.ObjectId)?.Sequence ?? 0, StringComparer.Ordinal);
+        bool sees = ReadScope.Resolve(snapshot, actorId, null, out ReadScope scope) == ReadScopeFault.None;
+        return changes.ToDictionary(
+            static change => change.ObjectId,
+            change => snapshot.Get(RecordKind.Object, change.ObjectId) is { } record && (!sees || scope.Allows(record)) ? record.Sequence : 0,
+            StringComparer.Ordinal);
     }
 
     private static ChangeOptions Options(AgentTransaction transaction, string status, string reason) => new()

@@ -2,6 +2,7 @@
 
 using System.Text;
 using System.Text.Json;
+using SourceOS.StateStore.Governance.Scopes;
 
 namespace SourceOS.StateStore.Governance.Doors;
 
@@ -36,6 +37,29 @@ public sealed record DoorError(string Code, string Message, string Place = "", b
 
         return new DoorError(CodeOf(exception.Code), exception.Summary, exception.Place, exception.IsRetryable, next);
     }
+
+    /// <summary>The error of a caller who cannot read.</summary>
+    /// <param name="fault">Why not.</param>
+    /// <param name="actorId">Who.</param>
+    /// <param name="profileId">The profile that was asked for; null when none was.</param>
+    /// <returns>The error.</returns>
+    public static DoorError Of(ReadScopeFault fault, string actorId, string? profileId) => new(
+        fault switch
+        {
+            ReadScopeFault.ActorNotRegistered => "actor_not_registered",
+            ReadScopeFault.ActorRevoked => "actor_revoked",
+            ReadScopeFault.NoCapability => "no_capability",
+            _ => "no_profile_in_scope",
+        },
+        fault switch
+        {
+            ReadScopeFault.ActorNotRegistered => $"The actor '{actorId}' is not registered in this store.",
+            ReadScopeFault.ActorRevoked => $"The actor '{actorId}' is revoked.",
+            ReadScopeFault.NoCapability => $"The actor '{actorId}' does not hold the capability 'read'.",
+            _ => profileId is null ? $"No profile is in the scope of actor '{actorId}'." : $"Profile '{profileId}' is not in the scope of actor '{actorId}'.",
+        },
+        $"actor {actorId}",
+        Next: "Act as another actor with --actor (see: statestore actors), or leave --profile out.");
 
     /// <summary>Health in one word of a store that cannot be opened with this code.</summary>
     /// <param name="code">The store's code.</param>

@@ -16,6 +16,9 @@ public sealed class PolicyRules : IPolicyEngine
     /// <summary>The `schema` text of a policy document.</summary>
     public const string Schema = "sourceos.policy-rules/v1alpha1";
 
+    /// <summary>Most bytes a document can have.</summary>
+    public const int MaxDocumentBytes = PolicyDocument.MaxBytes;
+
     private readonly Rule[] _rules;
     private readonly Dictionary<string, PolicyEffect> _defaults;
 

@@ -83,6 +83,25 @@ public sealed class ReadScope
         return profiles is { Count: 0 } ? ReadScopeFault.NoProfileInScope : ReadScopeFault.None;
     }
 
+    /// <summary>What a door shows: the scope of the actor that it was told to read as, else that of the user's own actor. Who may read the store's files and is nobody in it sees what is in them.</summary>
+    /// <param name="snapshot">The state.</param>
+    /// <param name="actorId">The actor that was named; null when none was.</param>
+    /// <param name="profileId">Only this profile; null for all in the scope.</param>
+    /// <param name="userName">The operating system's user, for the actor when none was named.</param>
+    /// <param name="scope">The scope when there is no fault.</param>
+    /// <returns>Why not, or no fault.</returns>
+    public static ReadScopeFault OfCaller(ReadSnapshot snapshot, string? actorId, string? profileId, string userName, out ReadScope scope)
+    {
+        ReadScopeFault fault = Resolve(snapshot, actorId ?? LocalIdentity.ActorOfUser(userName), profileId, out scope);
+        if (fault == ReadScopeFault.ActorNotRegistered && actorId is null)
+        {
+            scope = profileId is null ? Everything : OfProfile(profileId);
+            return ReadScopeFault.None;
+        }
+
+        return fault;
+    }
+
     /// <summary>A scope of one profile, for the store's owner.</summary>
     /// <param name="profileId">The profile.</param>
     /// <returns>The scope.</returns>
