@@ -95,9 +95,9 @@ public static class Program
             PolicyFile = parse.GetValue(s_policy) ?? "",
         };
         string reason = options.StorePath.Length == 0 || options.StorePath.Contains('\0', StringComparison.Ordinal) ? "The store's path is empty; name a directory with --store." : "";
-        foreach ((string name, string value) in (ReadOnlySpan<(string, string)>)[("--actor", options.ActorId), ("--profile", options.ProfileId)])
+        foreach ((string name, string? value) in (ReadOnlySpan<(string, string?)>)[("--actor", parse.GetValue(s_actor)), ("--profile", parse.GetValue(s_profile))])
         {
-            if (value.Length > 0 && !Identifier.IsValid(value, out string fault))
+            if (value is not null && !Identifier.IsValid(value, out string fault))
             {
                 reason = $"{name} is not valid: {fault}.";
             }

@@ -35,8 +35,18 @@ public sealed record Readiness(string Status, string Severity, string Summary, s
                 : new Readiness(health, health == "unsafe" ? "critical" : "error", error.Message, error.Next);
         }
 
-        VerificationReport report = await access.CheckAsync(cancellationToken).ConfigureAwait(false);
-        return Of(glance, report);
+        return Of(glance, await WorstAsync(access, cancellationToken).ConfigureAwait(false));
+    }
+
+    /// <summary>The report that counts: the quick check's, unless that is clean and the last check of the whole store is not.</summary>
+    /// <param name="access">The store.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The report.</returns>
+    public static async Task<VerificationReport> WorstAsync(StateStoreAccess access, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(access);
+        VerificationReport quick = await access.CheckAsync(cancellationToken).ConfigureAwait(false);
+        return quick.Verdict == VerificationVerdict.Clean && access.LastFullCheck is { } full && (full.Verdict != VerificationVerdict.Clean || full.LastSequence >= quick.LastSequence) ? full : quick;
     }
 
     /// <summary>The rule.</summary>

@@ -27,6 +27,8 @@ public sealed class StateStoreAccess : IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly Lock _gate = new();
     private StateStore? _store;
+    private DateTime _storeMark;
+    private VerificationReport? _lastFull;
     private Task<VerificationReport>? _check;
     private long _checkedAt;
     private bool _isClosed;
@@ -141,6 +143,36 @@ public sealed class StateStoreAccess : IAsyncDisposable
         }
     }
 
+    /// <summary>What the last check of the whole store found; null before the first has ended.</summary>
+    public VerificationReport? LastFullCheck => Volatile.Read(ref _lastFull);
+
+    /// <summary>Verifies the whole store (standard level), and keeps what it found.</summary>
+    /// <param name="cancellationToken">Ends it; nothing is kept then.</param>
+    /// <returns>The report.</returns>
+    public VerificationReport RunFullCheck(CancellationToken cancellationToken)
+    {
+        // One core of the machine is enough for what nobody waits for.
+        VerificationReport report = StoreVerifier.Run(_options.StorePath, new VerifyOptions { Level = VerificationLevel.Standard, DegreeOfParallelism = 1 }, cancellationToken);
+        Volatile.Write(ref _lastFull, report);
+        return report;
+    }
+
+    /// <summary>Gives a handle that only reads back, so that this process can open the store for writing: LMDB allows one open in a process. The next read opens it anew.</summary>
+    public void ReleaseReading()
+    {
+        StateStore? store = null;
+        lock (_gate)
+        {
+            if (!_options.Owns)
+            {
+                store = _store;
+                _store = null;
+            }
+        }
+
+        store?.Dispose();
+    }
+
     /// <summary>Closes the store; an owned one cleanly.</summary>
     /// <returns>When it is closed.</returns>
     public async ValueTask DisposeAsync()
@@ -167,18 +199,37 @@ public sealed class StateStoreAccess : IAsyncDisposable
 
     private StateStore Open(out bool isFresh)
     {
-        lock (_gate)
+        StateStore? outdated = null;
+        try
         {
-            ObjectDisposedException.ThrowIf(_isClosed, this);
-            isFresh = _store is null;
-            if (isFresh && _options.Owns)
+            lock (_gate)
             {
-                throw new InvalidOperationException("The store is open between the host's start and stop only.");
-            }
+                ObjectDisposedException.ThrowIf(_isClosed, this);
+                DateTime mark = _options.Owns ? default : MarkOf(_options.StorePath);
+                if (!_options.Owns && _store is not null && mark != _storeMark)
+                {
+                    outdated = _store;
+                    _store = null;
+                }
 
-            return _store ??= StateStore.OpenRead(_options.StorePath, new StateStoreOptions { LoggerFactory = _loggers });
+                isFresh = _store is null;
+                if (isFresh && _options.Owns)
+                {
+                    throw new InvalidOperationException("The store is open between the host's start and stop only.");
+                }
+
+                _storeMark = mark;
+                return _store ??= StateStore.OpenRead(_options.StorePath, new StateStoreOptions { LoggerFactory = _loggers });
+            }
+        }
+        finally
+        {
+            outdated?.Dispose();
         }
     }
+
+    // A store that was removed and made again, or put in place by a repair, has another superblock file; the maps of the old one would go on showing what was.
+    private static DateTime MarkOf(string path) => File.GetLastWriteTimeUtc(Path.Combine(path, "STORE"));
 
     // Whoever still reads from it goes on: what snapshots read from goes with the last of them.
     private void GiveBack(StateStore store)

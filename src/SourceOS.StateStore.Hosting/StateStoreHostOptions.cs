@@ -30,6 +30,9 @@ public sealed class StateStoreHostOptions
     /// <summary>For how long a quick check's result counts, in ms, 0 to 3,600,000: a probe that is asked many times a second checks once.</summary>
     public int CheckCacheMs { get; set; } = 5_000;
 
+    /// <summary>How often the whole store is verified (standard level) in the background, in minutes, 0 to 100,000; 0 for never. The first time is at start. What it finds counts until a later check finds the store sound.</summary>
+    public int FullCheckMinutes { get; set; } = 60;
+
     internal string? ActorOrNull => ActorId.Length == 0 ? null : ActorId;
 
     internal string? ProfileOrNull => ProfileId.Length == 0 ? null : ProfileId;
@@ -52,6 +55,11 @@ internal sealed class StateStoreHostOptionsRules : IValidateOptions<StateStoreHo
         CheckId(faults, nameof(options.ProfileId), options.ProfileId);
         CheckRange(faults, nameof(options.PolicyPollMs), options.PolicyPollMs, 100);
         CheckRange(faults, nameof(options.CheckCacheMs), options.CheckCacheMs, 0);
+        if (options.FullCheckMinutes is < 0 or > 100_000)
+        {
+            faults.Add($"{nameof(options.FullCheckMinutes)} is {options.FullCheckMinutes}; it must be 0 to 100000 minutes.");
+        }
+
         if (options.PolicyFile.Length > 0 && !options.Owns)
         {
             faults.Add($"{nameof(options.PolicyFile)} needs {nameof(options.Owns)}: loading a policy is a commit.");

@@ -37,6 +37,7 @@ public static class StateStoreServices
         services.TryAddSingleton<StateStoreAccess>();
         services.AddHostedService<StateStoreLifetime>();
         services.AddHostedService<PolicyReload>();
+        services.AddHostedService<FullCheck>();
 
         // The container must not dispose the store: its lifetime closes it, once, in order. A factory of a singleton would, so it hands out what it does not own.
         services.TryAddTransient(static provider => new OwnedStore(provider.GetRequiredService<StateStoreAccess>().Owned));

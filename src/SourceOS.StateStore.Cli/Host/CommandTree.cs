@@ -57,6 +57,8 @@ internal static class CommandTree
         root.Subcommands.Add(BackupVerb.Create());
         root.Subcommands.Add(BackupVerb.CreateRestore());
         root.Subcommands.Add(ExportVerb.Create());
+        root.Subcommands.Add(ServeVerb.Create());
+        root.Subcommands.Add(ServeVerb.CreateMcp());
         root.Subcommands.Add(CompletionVerb.Create());
         root.Subcommands.Add(SyncVerb.Create());
 

@@ -10,9 +10,11 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.RateLimiting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Hosting.Systemd;
 using Microsoft.Extensions.Logging;
 using SourceOS.StateStore.Daemon.Page;
 using SourceOS.StateStore.Governance.Doors;
@@ -26,7 +28,7 @@ internal static class HttpDoor
     private const int MaxConnections = 128;
     private const int MaxAtOnce = 16;
     private const int MaxQueued = 64;
-    private const int MaxPerSecond = 500;
+    private const int DefaultPerSecond = 500;
     private const int ShutdownMs = 20_000;
 
     /// <summary>Listens until it is told to stop.</summary>
@@ -59,12 +61,13 @@ internal static class HttpDoor
     /// <summary>Puts the door together.</summary>
     /// <param name="options">The store.</param>
     /// <param name="address">Where it will listen.</param>
-    public static WebApplication Build(StateStoreHostOptions options, ListenAddress address)
+    /// <param name="maxPerSecond">How many requests it answers in a second, at least 10.</param>
+    public static WebApplication Build(StateStoreHostOptions options, ListenAddress address, int maxPerSecond = DefaultPerSecond)
     {
         // Empty, so that neither the working directory's files nor the environment configure anything.
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "statestored" });
         AddLogging(builder.Logging);
-        builder.Services.AddSystemd();
+        AddSystemd(builder.Services);
         builder.Services.AddStateStore(target => Copy(options, target));
         builder.Services.AddHostedService<Watchdog>();
         builder.Services.AddSingleton(address);
@@ -74,7 +77,7 @@ internal static class HttpDoor
         builder.Services.AddSingleton<ObjectEndpoints>();
         builder.Services.AddSingleton<StatusPage>();
         builder.Services.AddRoutingCore();
-        builder.Services.AddRateLimiter(Limit);
+        builder.Services.AddRateLimiter(limiter => Limit(limiter, maxPerSecond));
         builder.Services.Configure<HostOptions>(static host => host.ShutdownTimeout = TimeSpan.FromMilliseconds(ShutdownMs));
         Listen(builder, address);
         WebApplication app = builder.Build();
@@ -98,6 +101,17 @@ internal static class HttpDoor
         to.PolicyFile = from.PolicyFile;
         to.PolicyPollMs = from.PolicyPollMs;
         to.CheckCacheMs = from.CheckCacheMs;
+        to.FullCheckMinutes = from.FullCheckMinutes;
+    }
+
+    // Whoever sets the variable waits to be told, whether systemd is the parent or something stands between.
+    private static void AddSystemd(IServiceCollection services)
+    {
+        if (Environment.GetEnvironmentVariable("NOTIFY_SOCKET") is { Length: > 0 })
+        {
+            services.AddSingleton<ISystemdNotifier, SystemdNotifier>();
+            services.AddSingleton<IHostLifetime, SystemdLifetime>();
+        }
     }
 
     private static void AddLogging(ILoggingBuilder logging)
@@ -129,6 +143,7 @@ internal static class HttpDoor
         builder.WebHost.ConfigureKestrel(server =>
         {
             server.AddServerHeader = false;
+            server.ConfigureEndpointDefaults(static endpoint => endpoint.Protocols = HttpProtocols.Http1);
             server.Limits.MaxRequestLineSize = 8 << 10;
             server.Limits.MaxRequestHeadersTotalSize = 16 << 10;
             server.Limits.MaxRequestHeaderCount = 64;
@@ -149,7 +164,7 @@ internal static class HttpDoor
             transport.CreateBoundListenSocket = static endpoint => endpoint is UnixDomainSocketEndPoint socket ? SocketFile.Bind(socket.ToString()) : SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint));
     }
 
-    private static void Limit(RateLimiterOptions limiter)
+    private static void Limit(RateLimiterOptions limiter, int maxPerSecond)
     {
         limiter.RejectionStatusCode = StatusCodes.Status429TooManyRequests;
         limiter.OnRejected = static (context, cancellationToken) =>
@@ -163,8 +178,8 @@ internal static class HttpDoor
             PartitionedRateLimiter.Create<HttpContext, string>(static context => IsStream(context)
                 ? RateLimitPartition.GetNoLimiter("streams")
                 : RateLimitPartition.GetConcurrencyLimiter("all", static _ => new ConcurrencyLimiterOptions { PermitLimit = MaxAtOnce, QueueLimit = MaxQueued, QueueProcessingOrder = QueueProcessingOrder.OldestFirst })),
-            PartitionedRateLimiter.Create<HttpContext, string>(static _ => RateLimitPartition.GetTokenBucketLimiter(
-                "all", static _ => new TokenBucketRateLimiterOptions { TokenLimit = MaxPerSecond, TokensPerPeriod = MaxPerSecond / 10, ReplenishmentPeriod = TimeSpan.FromMilliseconds(100), QueueLimit = 0, AutoReplenishment = true })));
+            PartitionedRateLimiter.Create<HttpContext, string>(_ => RateLimitPartition.GetTokenBucketLimiter(
+                "all", _ => new TokenBucketRateLimiterOptions { TokenLimit = maxPerSecond, TokensPerPeriod = maxPerSecond / 10, ReplenishmentPeriod = TimeSpan.FromMilliseconds(100), QueueLimit = 0, AutoReplenishment = true })));
     }
 
     private static bool IsStream(HttpContext context) =>

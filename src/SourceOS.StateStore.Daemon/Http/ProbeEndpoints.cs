@@ -63,7 +63,7 @@ internal sealed class ProbeEndpoints(StateStoreAccess access, RequestCounts coun
     {
         // Reading comes first: a store that is not there is said so, instead of being checked.
         access.Read(access.Scope);
-        VerificationReport report = await access.CheckAsync(context.RequestAborted).ConfigureAwait(false);
+        VerificationReport report = await Readiness.WorstAsync(access, context.RequestAborted).ConfigureAwait(false);
         ReadOnlyMemory<byte> answer = access.Read(snapshot => Answers.Build(writer =>
         {
             writer.WriteStartObject();

@@ -24,13 +24,14 @@ namespace SourceOS.StateStore.Daemon.Mcp;
 internal sealed record AgentTool(string Name, string Description, string InputSchema, bool OnlyReads, Func<ToolArguments, Func<CancellationToken, Task<ReadOnlyMemory<byte>>>> Prepare);
 
 /// <summary>The agents' tools. Thread-safe.</summary>
-internal sealed class AgentTools
+internal sealed class AgentTools : IDisposable
 {
     private const int MaxRows = 200;
     private const int MaxLooked = 20_000;
     private const string NoArguments = """{"type":"object","properties":{},"additionalProperties":false}""";
 
     private readonly StateStoreAccess _access;
+    private readonly SemaphoreSlim _oneAtATime = new(1, 1);
 
     /// <summary>Creates the tools of one agent.</summary>
     /// <param name="access">The store, with the agent as its actor.</param>
@@ -61,6 +62,25 @@ internal sealed class AgentTools
 
     /// <summary>The store's directory, for advice.</summary>
     public string StorePath => _access.Options.StorePath;
+
+    /// <summary>Answers one call after the other: a draft opens the store for writing, which no read of this process may overlap.</summary>
+    /// <param name="run">What answers.</param>
+    /// <param name="cancellationToken">Ends the wait and the call.</param>
+    public async Task<ReadOnlyMemory<byte>> RunAsync(Func<CancellationToken, Task<ReadOnlyMemory<byte>>> run, CancellationToken cancellationToken)
+    {
+        await _oneAtATime.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await run(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _oneAtATime.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _oneAtATime.Dispose();
 
     private Func<CancellationToken, Task<ReadOnlyMemory<byte>>> Reads(Func<ReadSnapshot, ReadScope, ReadOnlyMemory<byte>> read) =>
         _ => Task.FromResult(_access.Read(snapshot => read(snapshot, _access.Scope(snapshot))));
@@ -266,6 +286,7 @@ internal sealed class AgentTools
     {
         // A revoked agent, or one that may not read, learns nothing from the fact that the store is there to be written.
         _access.Read(_access.Scope);
+        _access.ReleaseReading();
         StateStore store = GovernedStore.Open(StorePath);
         await using (store.ConfigureAwait(false))
         {

@@ -40,7 +40,8 @@ internal static class McpDoor
             StdioServerTransport transport = new("statestored", loggers);
             await using (transport.ConfigureAwait(false))
             {
-                McpServer server = McpServer.Create(transport, ServerOptions(new AgentTools(access)), loggers);
+                using AgentTools tools = new(access);
+                McpServer server = McpServer.Create(transport, ServerOptions(tools), loggers);
                 await using (server.ConfigureAwait(false))
                 {
                     await server.RunAsync(cancellationToken).ConfigureAwait(false);
@@ -90,7 +91,7 @@ internal static class McpDoor
             ToolArguments arguments = new(call!.Arguments);
             Func<CancellationToken, Task<ReadOnlyMemory<byte>>> run = tool.Prepare(arguments);
             arguments.RequireWhole();
-            return Answer(await run(cancellationToken).ConfigureAwait(false), isError: false);
+            return Answer(await tools.RunAsync(run, cancellationToken).ConfigureAwait(false), isError: false);
         }
         catch (ToolInputException fault)
         {

@@ -38,7 +38,7 @@ internal sealed class StatusPage(StateStoreAccess access)
         try
         {
             PageFacts facts = access.Read(Read);
-            VerificationReport report = await access.CheckAsync(context.RequestAborted).ConfigureAwait(false);
+            VerificationReport report = await Readiness.WorstAsync(access, context.RequestAborted).ConfigureAwait(false);
             Readiness readiness = Readiness.Of(facts.Glance, report);
             title = readiness.Status;
             WriteHealth(body, facts.Glance, readiness);
@@ -125,7 +125,7 @@ internal sealed class StatusPage(StateStoreAccess access)
 
     private static void WriteMap(StringBuilder body, VerificationReport report)
     {
-        body.Append("<section><h2>Integrity</h2><p>Quick check: ").Append(Encode(report.Verdict.ToString().ToLowerInvariant())).Append(", ").Append(Size(report.BytesChecked)).Append(" read. The complete check is <code>statestore verify</code>.</p><ul class=map>");
+        body.Append("<section><h2>Integrity</h2><p>").Append(report.Level == VerificationLevel.Quick ? "Quick check: " : "Whole store: ").Append(Encode(report.Verdict.ToString().ToLowerInvariant())).Append(", ").Append(Size(report.BytesChecked)).Append(" read. The complete check is <code>statestore verify</code>.</p><ul class=map>");
         foreach (FileAccount file in report.Files.Take(FilesShown))
         {
             Cell(body, file.File, file.FindingCount);
