@@ -20,13 +20,8 @@ internal static class ErrorJson
     public static void WriteProperty(System.Text.Json.Utf8JsonWriter writer, CliError error)
     {
         writer.WriteStartObject("error"u8);
-        new DoorError(error.Code, error.Message, error.Place, error.IsRetryable, error.Next).WriteFields(writer);
+        new DoorError(error.Code, error.Message, error.Place, error.IsRetryable, error.Next, error.Rule).WriteFields(writer);
         writer.WriteNumber("exitCode"u8, (int)error.Exit);
-        if (error.Rule.Length > 0)
-        {
-            writer.WriteString("rule"u8, error.Rule);
-        }
-
         writer.WriteEndObject();
     }
 }

@@ -1,7 +1,7 @@
 // Why this file exists: what a commit's refusal means at the command line. Invariants: a refusal is never reported as done; its rule, reason and
 // remedy reach the caller.
 
-using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Doors;
 
 namespace SourceOS.StateStore.Cli.Host;
 
@@ -18,15 +18,13 @@ internal static class Receipts
     /// <param name="refusal">Its refusal.</param>
     public static CliError ToError(CommitStatus status, CommitRefusal? refusal)
     {
-        (ExitCode exit, string code) = status switch
+        DoorError error = DoorError.Of(status, refusal);
+        ExitCode exit = error.Code switch
         {
-            CommitStatus.NotFound => (ExitCode.NotFound, "not_found"),
-            CommitStatus.Conflict => (ExitCode.Refused, "conflict"),
-            CommitStatus.ReviewRequired => (ExitCode.Refused, "review_required"),
-            _ when refusal?.Rule == "engine.frame-size" => (ExitCode.BadData, "too_large"),
-            _ => (ExitCode.Refused, "policy_denied"),
+            "not_found" => ExitCode.NotFound,
+            "too_large" => ExitCode.BadData,
+            _ => ExitCode.Refused,
         };
-        string place = refusal is { Kind: { } kind } ? $"{RecordKinds.Get(kind).Name} {refusal.Id}" : "";
-        return new CliError(exit, code, refusal?.Reason ?? "The commit was refused.", place, Next: refusal?.Remedy ?? "", Rule: refusal?.Rule ?? "");
+        return new CliError(exit, error.Code, error.Message, error.Place, error.IsRetryable, error.Next, error.Rule);
     }
 }

@@ -6,6 +6,7 @@ using System.Text;
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Doors;
 
 namespace SourceOS.StateStore.Cli.Verbs;
 

@@ -178,7 +178,7 @@ internal sealed class AgentTools : IDisposable
             List<StoredRecord> found = [];
             string? at = after;
             bool isEnd = false;
-            for (int looked = 0; looked < MaxLooked && found.Count < limit && !isEnd; looked += MaxRows)
+            for (int looked = 0; (looked < MaxLooked || found.Count == 0) && found.Count < limit && !isEnd; looked += MaxRows)
             {
                 List<StoredRecord> page = snapshot.Range(kind, at).ToList(MaxRows);
                 isEnd = page.Count < MaxRows;

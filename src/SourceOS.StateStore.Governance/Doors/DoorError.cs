@@ -2,6 +2,7 @@
 
 using System.Text;
 using System.Text.Json;
+using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Governance.Scopes;
 
 namespace SourceOS.StateStore.Governance.Doors;
@@ -12,7 +13,8 @@ namespace SourceOS.StateStore.Governance.Doors;
 /// <param name="Place">Where: a file and offset, a record, a sequence; empty when it has no place.</param>
 /// <param name="IsRetryable">Whether the same request may succeed later without any change by the caller.</param>
 /// <param name="Next">What to do, in a sentence; empty when there is nothing.</param>
-public sealed record DoorError(string Code, string Message, string Place = "", bool IsRetryable = false, string Next = "")
+/// <param name="Rule">The rule that refused; empty when none did.</param>
+public sealed record DoorError(string Code, string Message, string Place = "", bool IsRetryable = false, string Next = "", string Rule = "")
 {
     /// <summary>The error that a store's fault stands for.</summary>
     /// <param name="exception">The fault.</param>
@@ -37,6 +39,24 @@ public sealed record DoorError(string Code, string Message, string Place = "", b
 
         return new DoorError(CodeOf(exception.Code), exception.Summary, exception.Place, exception.IsRetryable, next);
     }
+
+    /// <summary>The error of a commit that was refused.</summary>
+    /// <param name="status">The receipt's status.</param>
+    /// <param name="refusal">Its refusal.</param>
+    /// <returns>The error.</returns>
+    public static DoorError Of(CommitStatus status, CommitRefusal? refusal) => new(
+        status switch
+        {
+            CommitStatus.NotFound => "not_found",
+            CommitStatus.Conflict => "conflict",
+            CommitStatus.ReviewRequired => "review_required",
+            _ when refusal?.Rule == "engine.frame-size" => "too_large",
+            _ => "policy_denied",
+        },
+        refusal?.Reason ?? "The commit was refused.",
+        refusal is { Kind: { } kind } ? $"{RecordKinds.Get(kind).Name} {refusal.Id}" : "",
+        Next: refusal?.Remedy ?? "",
+        Rule: refusal?.Rule ?? "");
 
     /// <summary>The error of a caller who cannot read.</summary>
     /// <param name="fault">Why not.</param>
@@ -135,5 +155,9 @@ public sealed record DoorError(string Code, string Message, string Place = "", b
         writer.WriteString("place"u8, Place);
         writer.WriteBoolean("retryable"u8, IsRetryable);
         writer.WriteString("next"u8, Next);
+        if (Rule.Length > 0)
+        {
+            writer.WriteString("rule"u8, Rule);
+        }
     }
 }

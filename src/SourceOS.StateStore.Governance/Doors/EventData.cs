@@ -2,18 +2,19 @@
 // JSON value within the format's depth is refused with its offset.
 
 using System.Buffers;
+using System.Text.Encodings.Web;
 using System.Text.Json;
-using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Format;
 
-namespace SourceOS.StateStore.Cli.Host;
+namespace SourceOS.StateStore.Governance.Doors;
 
 /// <summary>Event data as the format stores it.</summary>
-internal static class EventData
+public static class EventData
 {
     /// <summary>Checks a JSON value and takes the white space out.</summary>
     /// <param name="json">What was given.</param>
     /// <param name="stored">The stored form, when there is no fault.</param>
+    /// <returns>No fault, or the first one with its offset.</returns>
     public static FormatFault Check(ReadOnlySpan<byte> json, out byte[] stored)
     {
         stored = [];
@@ -21,7 +22,7 @@ internal static class EventData
         ArrayBufferWriter<byte> buffer = new(json.Length + 16);
         try
         {
-            using Utf8JsonWriter writer = new(buffer, RecordText.Options(isIndented: false));
+            using Utf8JsonWriter writer = new(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
             using JsonDocument document = JsonDocument.ParseValue(ref reader);
             if (json[(int)reader.BytesConsumed..].ContainsAnyExcept(" \t\r\n"u8))
             {
