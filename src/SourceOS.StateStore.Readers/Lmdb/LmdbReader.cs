@@ -33,9 +33,10 @@ public readonly struct LmdbReader<TPages>
     /// <summary>The memory of checked pages, if there is one.</summary>
     public CheckedPages? CheckedPages { get; }
 
-    /// <summary>The same snapshot, read without the memory of checked pages: each page is checked whenever it is met.</summary>
+    /// <summary>The same snapshot, read with another memory of checked pages.</summary>
+    /// <param name="memory">The memory; null for none: each page is checked whenever it is met.</param>
     /// <returns>The reader.</returns>
-    public LmdbReader<TPages> WithoutMemory() => new(_pages, LastPage);
+    public LmdbReader<TPages> With(CheckedPages? memory) => new(_pages, LastPage, memory);
 
     /// <summary>The page size, in bytes.</summary>
     public int PageSizeBytes => _pages.PageSizeBytes;

@@ -66,7 +66,7 @@ public sealed unsafe class LmdbWriteTransaction : IDisposable
     /// <exception cref="StateStoreException">liblmdb refuses.</exception>
     public bool TryGet(LmdbDatabase database, ReadOnlySpan<byte> key, out ReadOnlySpan<byte> value)
     {
-        ThrowIfUnusable();
+        ThrowIfNotOpen();
         if (key.IsEmpty)
         {
             value = default;
@@ -98,7 +98,7 @@ public sealed unsafe class LmdbWriteTransaction : IDisposable
     /// <exception cref="StateStoreException">The disk or the map is full, the key is not above the others, or liblmdb refuses.</exception>
     public void Put(LmdbDatabase database, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, bool append = false)
     {
-        ThrowIfUnusable();
+        ThrowIfNotOpen();
         ThrowIfNoKey(key);
         fixed (byte* keyBytes = key)
         fixed (byte* valueBytes = value)
@@ -119,7 +119,7 @@ public sealed unsafe class LmdbWriteTransaction : IDisposable
     public Span<byte> Reserve(LmdbDatabase database, ReadOnlySpan<byte> key, int lengthBytes, bool append = false)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(lengthBytes);
-        ThrowIfUnusable();
+        ThrowIfNotOpen();
         ThrowIfNoKey(key);
         fixed (byte* keyBytes = key)
         {
@@ -138,7 +138,7 @@ public sealed unsafe class LmdbWriteTransaction : IDisposable
     /// <exception cref="StateStoreException">liblmdb refuses.</exception>
     public bool Delete(LmdbDatabase database, ReadOnlySpan<byte> key)
     {
-        ThrowIfUnusable();
+        ThrowIfNotOpen();
         if (key.IsEmpty)
         {
             return false;
@@ -239,6 +239,13 @@ public sealed unsafe class LmdbWriteTransaction : IDisposable
     {
         ObjectDisposedException.ThrowIf(_transaction == 0, this);
         _environment.ThrowIfForked();
+        ThrowIfOtherThread();
+    }
+
+    /// <summary>Throws unless the transaction is open and used by its thread. What is done to single keys does not ask the kernel who the process is: a child that forked off meanwhile is stopped at the commit.</summary>
+    internal void ThrowIfNotOpen()
+    {
+        ObjectDisposedException.ThrowIf(_transaction == 0, this);
         ThrowIfOtherThread();
     }
 

@@ -28,6 +28,7 @@ internal sealed class CommitLoop
     private readonly List<(CommitWork Work, CommitReceipt Receipt)> _group = [];
     private readonly StateHeader _savedHeader = new();
     private readonly StateDigest _savedDigest = new();
+    private readonly AbsenceMemory _absent = new();
     private readonly Thread _thread;
     private readonly Action<ulong> _published;
     private long _nextSpaceCheck;
@@ -42,7 +43,7 @@ internal sealed class CommitLoop
         _admission = new CommitAdmission(parts.Fold, [.. parts.Options.Gates], parts.Options.RefusalAuditor);
         _encoder = new CommitEncoder(parts.Fold, parts.Log.Layout, parts.StoreId, parts.Log.WriterEpoch);
         _published = published;
-        _base = new StateView(parts.State.Published);
+        _base = new StateView(parts.State.Published, memory: _absent);
         _thread = new Thread(Run) { IsBackground = true, Name = "statestore-writer" };
         DurableSequence = parts.Log.Tip.LastSequence;
     }
@@ -217,7 +218,8 @@ internal sealed class CommitLoop
             return;
         }
 
-        _base = new StateView(_parts.State.Published);
+        _absent.Clear();
+        _base = new StateView(_parts.State.Published, memory: _absent);
         _parts.Fold.Rebase(_base);
         _published(tip.LastSequence);
         CompleteGroup(CommitWait.Visible, CommitStage.Visible);

@@ -20,11 +20,12 @@ internal static class AbsenceCheck
     /// <param name="table">The table.</param>
     /// <param name="key">The key; at most <see cref="Tables.MaxKeyLengthBytes"/> bytes.</param>
     /// <param name="mayBeThere">Whether an entry with this very key is right, as it is for the start of a list.</param>
+    /// <param name="memory">Pages that a confirmation a moment ago checked, by a writer that confirms many; null to check each.</param>
     /// <exception cref="StateStoreException">StateDamaged when something around the place is not as it was written.</exception>
-    internal static void Confirm(StateRoots roots, StateTable table, scoped ReadOnlySpan<byte> key, bool mayBeThere)
+    internal static void Confirm(StateRoots roots, StateTable table, scoped ReadOnlySpan<byte> key, bool mayBeThere, CheckedPages? memory = null)
     {
-        // Pages that were checked before may have changed since; here each is checked again.
-        LmdbReader<MappedPages> reader = roots.Reader.WithoutMemory();
+        // Pages that were checked before may have changed since; here each is checked again, once for each group of commits when a writer asks.
+        LmdbReader<MappedPages> reader = roots.Reader.With(memory);
         LmdbCursor<MappedPages> cursor = new(reader, in roots[table]);
         LmdbReadStatus status = cursor.Seek(key);
         ThrowIfFault(table, status, in cursor);

@@ -8,7 +8,7 @@ using SourceOS.StateStore.Readers.Lmdb;
 namespace SourceOS.StateStore.State;
 
 /// <summary>Reads entries of one snapshot's tables.</summary>
-internal sealed class StateView(StateRoots roots, UnpinnedGuard? guard = null) : IStateBase
+internal sealed class StateView(StateRoots roots, UnpinnedGuard? guard = null, AbsenceMemory? memory = null) : IStateBase
 {
     internal StateRoots Roots { get; } = roots;
 
@@ -73,13 +73,20 @@ internal sealed class StateView(StateRoots roots, UnpinnedGuard? guard = null) :
     /// <summary>Verifies what stands around the start of a list, so that nothing that belongs to it was missed.</summary>
     internal void ConfirmStart(StateTable table, scoped ReadOnlySpan<byte> key) => Confirm(table, key, mayBeThere: true);
 
-    private void ConfirmAbsent(StateTable table, scoped ReadOnlySpan<byte> key) => Confirm(table, key, mayBeThere: false);
+    private void ConfirmAbsent(StateTable table, scoped ReadOnlySpan<byte> key)
+    {
+        if (memory?.Contains(table, key) != true)
+        {
+            Confirm(table, key, mayBeThere: false);
+            memory?.Add(table, key);
+        }
+    }
 
     private void Confirm(StateTable table, scoped ReadOnlySpan<byte> key, bool mayBeThere)
     {
         try
         {
-            AbsenceCheck.Confirm(Roots, table, key, mayBeThere);
+            AbsenceCheck.Confirm(Roots, table, key, mayBeThere, memory?.Pages);
         }
         catch (StateStoreException) when (guard is not null)
         {
