@@ -31,6 +31,8 @@ public sealed class ReadSnapshot : IDisposable
 
     internal StateHeader Header => View.Roots.Header;
 
+    internal Superblock Superblock => _source.Superblock;
+
     /// <summary>Finds a record in place, without copying or allocating.</summary>
     /// <param name="kind">Its kind.</param>
     /// <param name="utf8Id">Its identifier as UTF-8.</param>

@@ -6,6 +6,7 @@ using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Governance.Doors;
 using SourceOS.StateStore.Readers.Verify;
+using SourceOS.StateStore.Verify;
 
 namespace SourceOS.StateStore.Cli.Verbs;
 
@@ -14,12 +15,12 @@ internal static class VerifyVerb
 {
     private const int FindingsShown = 50;
 
-    private static readonly Option<string> Level = Inputs.OneOf("--level", "How much to prove; standard by default", "quick", "standard");
+    private static readonly Option<string> Level = Inputs.OneOf("--level", "How much to prove; standard by default", "quick", "standard", "deep");
 
     /// <summary>The command.</summary>
     public static VerbCommand Create()
     {
-        VerbCommand command = new("verify", "Prove the store: every frame, page, record and digest", "statestore verify", "statestore verify --level quick --json")
+        VerbCommand command = new("verify", "Prove the store: every frame, page, record and digest", "statestore verify", "statestore verify --level quick --json", "statestore verify --level deep")
         {
             Run = VerbCommand.Sync(Run),
         };
@@ -39,7 +40,8 @@ internal static class VerifyVerb
         }
 
         ProgressLine? progress = context.Messages.ShowsProgress ? new ProgressLine(context.Messages) : null;
-        VerificationReport report = StoreVerifier.Run(path, new VerifyOptions { Level = level, Progress = progress }, context.Cancellation);
+        VerifyOptions options = new() { Level = level, Progress = progress };
+        VerificationReport report = level == VerificationLevel.Deep ? DeepVerifier.Run(path, options, cancellation: context.Cancellation) : StoreVerifier.Run(path, options, context.Cancellation);
         context.Messages.EndProgress();
         return report;
     }
@@ -55,7 +57,12 @@ internal static class VerifyVerb
 
     private static ExitCode Run(VerbContext context)
     {
-        VerificationReport report = Verify(context, context.Get(Level) == "quick" ? VerificationLevel.Quick : VerificationLevel.Standard);
+        VerificationReport report = Verify(context, context.Get(Level) switch
+        {
+            "quick" => VerificationLevel.Quick,
+            "deep" => VerificationLevel.Deep,
+            _ => VerificationLevel.Standard,
+        });
         if (context.Json)
         {
             JsonLine.Write(context.Out, writer => VerificationJson.Write(writer, report));

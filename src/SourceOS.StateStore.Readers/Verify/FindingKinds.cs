@@ -194,6 +194,9 @@ public static class FindingKinds
     /// <summary>An entry of a derived table follows from nothing.</summary>
     public static readonly FindingKind EntryExtra = Add("state.entry.extra", Error, Rebuildable, true, State);
 
+    /// <summary>An entry of the state, sound in itself, is not what folding the log gives.</summary>
+    public static readonly FindingKind FoldDiffers = Add("state.fold.differs", Error, Rebuildable, false, State);
+
     /// <summary>A root that the caller holds is newer than the log, or another one at its size.</summary>
     public static readonly FindingKind StoreRolledBack = Add("store.rolled-back", Error, Durable, false, "everything between the log's end and the caller's root");
 

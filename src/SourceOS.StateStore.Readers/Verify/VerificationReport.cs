@@ -11,6 +11,9 @@ public enum VerificationLevel
 
     /// <summary>Every byte: frames, pages, records, digests, and the tables against each other and the log.</summary>
     Standard = 2,
+
+    /// <summary>Standard, and the log folded once more: every table is what the log makes. The engine's `DeepVerifier` runs it; a reader alone gives what standard gives.</summary>
+    Deep = 3,
 }
 
 /// <summary>What a verification says about a store.</summary>

@@ -39,6 +39,21 @@ public sealed class VerifyOptions
 
     /// <summary>How files are opened; the running kernel's when null.</summary>
     public StoreFiles? Files { get; init; }
+
+    /// <summary>The same options at another level.</summary>
+    /// <param name="level">The level.</param>
+    /// <returns>The options.</returns>
+    public VerifyOptions At(VerificationLevel level) => new()
+    {
+        Level = level,
+        DegreeOfParallelism = DegreeOfParallelism,
+        Progress = Progress,
+        MaxFindings = MaxFindings,
+        StateAttempts = StateAttempts,
+        PinnedState = PinnedState,
+        MinimumRoot = MinimumRoot,
+        Files = Files,
+    };
 }
 
 /// <summary>A root of the log tree that someone vouches for.</summary>
