@@ -1,6 +1,5 @@
 // Why this file exists: a page that was found sound once since the file was opened need not be checked again on every read.
-// Invariants: a set bit means that this process checked the page; bits are only ever set one by one and cleared all together. Pages above the
-// file's last one when it was opened for writing are this process's own writing through liblmdb, which needs no check.
+// Invariants: a set bit means that this process checked the page; bits are only ever set one by one and cleared all together.
 
 using System.Runtime.CompilerServices;
 using System.Threading;
@@ -17,7 +16,6 @@ public sealed class CheckedPages
     private const int ChunkPages = 1 << ChunkShift;
 
     private readonly ulong[]?[] _chunks;
-    private ulong _writtenFrom = ulong.MaxValue;
 
     /// <summary>Creates an empty memory.</summary>
     /// <param name="maxPages">The most pages that the file can ever have: its quota divided by the page size.</param>
@@ -38,11 +36,6 @@ public sealed class CheckedPages
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool Contains(ulong page)
     {
-        if (page >= Volatile.Read(ref _writtenFrom))
-        {
-            return true;
-        }
-
         if (page >= MaxPages)
         {
             return false;
@@ -51,10 +44,6 @@ public sealed class CheckedPages
         ulong[]? chunk = Volatile.Read(ref _chunks[(int)(page >> ChunkShift)]);
         return chunk is not null && (chunk[(int)(page & (ChunkPages - 1)) >> 6] & (1UL << (int)(page & 63))) != 0;
     }
-
-    /// <summary>Says that this process opens the file for writing: every page from here on will have been written by it before anything points there.</summary>
-    /// <param name="page">The first page number behind the file's last page at the time of opening.</param>
-    public void TrustFrom(ulong page) => Volatile.Write(ref _writtenFrom, page);
 
     /// <summary>Remembers a page as checked.</summary>
     /// <param name="page">The page number; one beyond <see cref="MaxPages"/> is ignored.</param>
@@ -79,7 +68,6 @@ public sealed class CheckedPages
     /// <summary>Forgets everything. Readers at work at the same time stay safe and check again.</summary>
     public void Clear()
     {
-        Volatile.Write(ref _writtenFrom, ulong.MaxValue);
         for (int i = 0; i < _chunks.Length; i++)
         {
             Volatile.Write(ref _chunks[i], null);

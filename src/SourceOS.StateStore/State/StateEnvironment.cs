@@ -60,7 +60,6 @@ internal sealed class StateEnvironment : IDisposable
             }
 
             LmdbEnvironment environment = LmdbEnvironment.Open(directory, Options(), files);
-            checkedPages.TrustFrom(roots!.Meta.LastPage + 1);
             return new StateEnvironment(environment, map, checkedPages, roots!, quotaBytes).OpenTables();
         }
         catch
