@@ -15,7 +15,6 @@ internal static class ImportVerb
 {
     private const int FailuresShown = 20;
 
-
     private static readonly Argument<string[]> Sources = new("FILE")
     {
         Description = "JSON or NDJSON files, directories of them, or - for stdin", Arity = ArgumentArity.OneOrMore,

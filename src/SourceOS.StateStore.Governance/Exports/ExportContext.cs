@@ -66,6 +66,13 @@ public sealed record ExportContext(ReadSnapshot Snapshot, ReadScope Scope, Verif
     /// <summary>Events that may be seen, in order.</summary>
     public IEnumerable<StoredEvent> Events() => Snapshot.ReadEvents(1).Where(Scope.Allows);
 
+    /// <summary>When a record was changed last: a time for a record that states none of its own, the same at every export.</summary>
+    public DateTimeOffset ChangedAt(StoredRecord record)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        return Snapshot.ReadEvent(record.Sequence)?.CommittedAt ?? Status.LastCommitAt ?? Now;
+    }
+
     /// <summary>A time as the formats spell it.</summary>
     public static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.FFFFFFZ", System.Globalization.CultureInfo.InvariantCulture);
 }

@@ -64,7 +64,7 @@ internal static class ConflictsExport
         writer.WriteString("type"u8, "SyncConflictRecord"u8);
         writer.WriteString("specVersion"u8, "2.2.0"u8);
         writer.WriteString("deviceRef"u8, $"urn:srcos:device-identity:{device}");
-        writer.WriteString("detectedAt"u8, RecordText.Of(record, "created_at") ?? ExportContext.Time(made?.OccurredAt ?? context.Now));
+        writer.WriteString("detectedAt"u8, RecordText.Of(record, "created_at") ?? ExportContext.Time(made?.OccurredAt ?? context.ChangedAt(record)));
         writer.WriteString("conflictKind"u8, record.Text("conflict_type") switch
         {
             "schema-mismatch" => "schema-mismatch",
@@ -105,7 +105,7 @@ internal static class StaleRecordsExport
                 writer.WriteString("specVersion"u8, "v0.1"u8);
                 writer.WriteString("objectRef"u8, conflict.Text("object_id") ?? "");
                 writer.WriteString("stalenessClass"u8, isChecksum ? "checksum-mismatch"u8 : "conflict-detected"u8);
-                writer.WriteString("observedAt"u8, RecordText.Of(conflict, "created_at") ?? ExportContext.Time(context.Now));
+                writer.WriteString("observedAt"u8, RecordText.Of(conflict, "created_at") ?? ExportContext.Time(context.ChangedAt(conflict)));
                 writer.WriteBoolean("autoRepairEligible"u8, conflict.Text("severity") == "automatic");
                 Documents.WriteList(writer, "evidenceRefs", [$"event:{conflict.Sequence}"]);
             });
