@@ -17,6 +17,7 @@ public sealed class SuiteSmokeTests
     [InlineData(typeof(CodecBenchmarks), 16)]
     [InlineData(typeof(HashBenchmarks), 36)]
     [InlineData(typeof(StoreBenchmarks), 5)]
+    [InlineData(typeof(CommitBenchmarks), 4)]
     [InlineData(typeof(GovernedBenchmarks), 4)]
     public void Every_benchmark_of_a_suite_runs(Type suite, int cases)
     {

@@ -60,7 +60,8 @@ public static class LoneCommit
         }
     }
 
-    private static async Task<IReadOnlyList<IReadOnlyList<TracedCall>>> TraceAsync(BenchContext context, bool inserts)
+    /// <summary>The writes and syncs that the store makes for such commits.</summary>
+    internal static async Task<IReadOnlyList<IReadOnlyList<TracedCall>>> TraceAsync(BenchContext context, bool inserts)
     {
         WriteTrace files = new();
         ChangeOrder order = new(context.Scale.Preloaded, inserts);
