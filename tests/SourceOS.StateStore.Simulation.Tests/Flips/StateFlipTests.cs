@@ -11,7 +11,9 @@ namespace SourceOS.StateStore.Simulation.Tests;
 public sealed class StateFlipTests(ITestOutputHelper output)
 {
     private const int FlipsInCi = 8_000;
+    private const int EveryBitInCi = 16_000;
     private const int Objects = 120;
+    private const int FewObjects = 26;
     private const int Lanes = 2;
 
     [Theory]
@@ -22,8 +24,8 @@ public sealed class StateFlipTests(ITestOutputHelper output)
         Campaign campaign = new(keepsStoreOpen ? "flip-under-open-store" : "flip-before-open", output);
         using Scratch scratch = new();
         string made = scratch.Next();
-        await MakeAsync(made);
-        Expected expected = Expected.Read(made);
+        await MakeAsync(made, Objects);
+        Expected expected = Expected.Read(made, Objects);
         int flips = Campaign.Size(keepsStoreOpen ? FlipsInCi : FlipsInCi / 8);
         Parallel.For(0, Lanes, lane =>
         {
@@ -48,6 +50,36 @@ public sealed class StateFlipTests(ITestOutputHelper output)
             kept?.Dispose();
         });
         campaign.Finish(atLeast: Math.Min(500, flips));
+    }
+
+    // A store of few objects still has every kind of page: metas, a root of branches, leaves, overflow pages, free pages. A part of its bits in CI, evenly
+    // spread and each time others; all of them, each once, with a scale that reaches the file's bits.
+    [Fact]
+    public async Task Every_bit_of_a_small_state_file()
+    {
+        Campaign campaign = new("flip-every-bit", output);
+        using Scratch scratch = new();
+        string made = scratch.Next();
+        await MakeAsync(made, FewObjects);
+        Expected expected = Expected.Read(made, FewObjects);
+        long bits = new FileInfo(DataPath(made)).Length * 8;
+        long flips = Math.Min(bits, Campaign.Size(EveryBitInCi));
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{flips} of {bits} bits"));
+        Parallel.For(0, Lanes, lane =>
+        {
+            string copy = scratch.Next("lane");
+            Copy(made, copy);
+            using FileStream file = new(DataPath(copy), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
+            using StateStore store = StateStore.OpenRead(copy, Options());
+            Random random = new(Campaign.Seed + lane);
+            for (long i = lane; i < flips; i += Lanes)
+            {
+                long first = (long)((Int128)bits * i / flips), next = (long)((Int128)bits * (i + 1) / flips);
+                long bit = campaign.Replay is string replay ? long.Parse(replay, CultureInfo.InvariantCulture) : random.NextInt64(first, next);
+                campaign.Try(bit.ToString(CultureInfo.InvariantCulture), () => Flipped(file, bit, () => Look(copy, store, expected, campaign)));
+            }
+        });
+        campaign.Finish(atLeast: (int)Math.Min(500, flips));
     }
 
     private static string? Look(string path, StateStore? kept, Expected expected, Campaign campaign)
@@ -104,17 +136,17 @@ public sealed class StateFlipTests(ITestOutputHelper output)
     // Nothing is proven at open, so that each read stands on its own checks.
     private static StateStoreOptions Options() => Bodies.Options(proveUpToBytes: 0);
 
-    private static async Task MakeAsync(string path)
+    private static async Task MakeAsync(string path, int objects)
     {
         await using StateStore store = StateStore.Create(path, Options());
         StateSession session = store.OpenSession(Bodies.Identity);
-        for (int i = 0; i < Objects; i++)
+        for (int i = 0; i < objects; i++)
         {
             int size = i % 17 == 0 ? 9_000 : 40 + (i * 3);
             Assert.True((await session.CommitAsync(Batches.Of([Batches.Put($"object:{i:D3}", i, size), Batches.PutActor($"actor:{i}", i)]))).IsCommitted);
         }
 
-        for (int i = 0; i < Objects; i += 9)
+        for (int i = 0; i < objects; i += 9)
         {
             Assert.True((await session.CommitAsync(Batches.Of([Batches.Delete($"object:{i:D3}")]))).IsCommitted);
         }
@@ -144,7 +176,7 @@ public sealed class StateFlipTests(ITestOutputHelper output)
         private readonly List<(Func<ReadSnapshot, List<string>> Ask, List<string> Answer)> _lists = [];
         private string _status = "";
 
-        internal static Expected Read(string path)
+        internal static Expected Read(string path, int objects)
         {
             Expected expected = new();
             using StateStore store = StateStore.OpenRead(path, Options());
@@ -164,7 +196,7 @@ public sealed class StateFlipTests(ITestOutputHelper output)
             expected.Add(snapshot, static source => Lines(source.ByIndex(IndexQuery.ProfileAndType(Bodies.Profile, "note"))));
             expected.Add(snapshot, static source => [.. source.History(RecordKind.Object, "object:009").Select(static item => item.Sequence.ToString(CultureInfo.InvariantCulture))]);
             expected._status = Status(snapshot);
-            Assert.Equal(Objects * 2, expected._records.Count);
+            Assert.Equal(objects * 2, expected._records.Count);
             return expected;
         }
 
