@@ -2,6 +2,7 @@
 // lock is held and the table allows writing; each part that was opened is given back when a later one fails.
 
 using System.Diagnostics;
+using SourceOS.StateStore.Erasure;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Locking;
 using SourceOS.StateStore.Log;
@@ -68,9 +69,10 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
         try
         {
             Quarantine quarantine = new(ops, _layout.QuarantinePath, _clock);
+            ErasureReplay? erasure = ErasureReplay.Run(ops, _layout, superblock, segments, _clock);
             LogRecovery recovery = new(_layout, superblock, _files);
-            LogRecoveryResult found = recovery.Run(Inspect(superblock, geometry, writerLock));
-            ThrowIfRefused(found);
+            LogRecoveryResult found = recovery.Run(erasure is null ? Inspect(superblock, geometry, writerLock) : StateInspection.None("it may hold what was erased"));
+            ThrowIfRefused(found, mustRebuild: erasure is not null);
             epoch = found.LastEpoch + 1;
             if (needsTwin)
             {
@@ -81,7 +83,12 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
             LogWriter log = OpenLog(superblock, geometry, segments, quarantine, recovery, found, epoch);
             try
             {
-                return OpenState(superblock, geometry, writerLock, log, quarantine, found);
+                if (erasure is not null)
+                {
+                    log.ClearOtherSlots();
+                }
+
+                return OpenState(superblock, geometry, writerLock, log, quarantine, found, erasure);
             }
             catch
             {
@@ -167,7 +174,7 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
         }
     }
 
-    private OpenedStore OpenState(Superblock superblock, LogGeometry geometry, WriterLock writerLock, LogWriter log, Quarantine quarantine, LogRecoveryResult found)
+    private OpenedStore OpenState(Superblock superblock, LogGeometry geometry, WriterLock writerLock, LogWriter log, Quarantine quarantine, LogRecoveryResult found, ErasureReplay? erasure)
     {
         bool rebuilds = found.Decision.State == StateAction.Rebuild;
         using LogReader reader = new(_layout, geometry, _files);
@@ -193,8 +200,9 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
             }
 
             StateGenerations.RemoveOthers(_layout, current.StateGeneration, ops);
+            erasure?.Finish(current.StateGeneration);
             writerLock.NoteBoot(_clock);
-            return new OpenedStore(_layout, _files, current, writerLock, log, state, Report(found, quarantine, rebuilds, folded));
+            return new OpenedStore(_layout, _files, current, writerLock, log, state, Report(found, quarantine, rebuilds, folded) with { EventsErased = erasure?.Head.ErasedEvents ?? 0 });
         }
         catch
         {
@@ -227,7 +235,7 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
         };
     }
 
-    private void ThrowIfRefused(LogRecoveryResult found)
+    private void ThrowIfRefused(LogRecoveryResult found, bool mustRebuild)
     {
         if (!found.Decision.MayWrite)
         {
@@ -246,7 +254,7 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
                 "Nothing was changed. Run `statestore verify`; open for reading to see what the state still holds; restore a backup or repair after review.");
         }
 
-        if (found.Decision.State == StateAction.Rebuild && !options.RebuildStateAtOpen)
+        if (found.Decision.State == StateAction.Rebuild && !options.RebuildStateAtOpen && !mustRebuild)
         {
             throw new StateStoreException(StateStoreErrorCode.StateDamaged, $"The state must be rebuilt: {found.State.Reason}.", _layout.StatePath, "Run `statestore repair --apply`, or open with RebuildStateAtOpen.");
         }

@@ -26,6 +26,9 @@ public sealed class StoreLayout
     /// <summary>Name of the directory of reports.</summary>
     public const string ReportsName = "reports";
 
+    /// <summary>Name of the journal of an erasure that is not finished.</summary>
+    public const string ErasureJournalName = "erasure.journal";
+
     /// <summary>Name of the state's data file within a generation.</summary>
     public const string StateDataName = "data.mdb";
 
@@ -68,6 +71,9 @@ public sealed class StoreLayout
 
     /// <summary>Path of the directory of reports.</summary>
     public string ReportsPath => Path.Combine(StorePath, ReportsName);
+
+    /// <summary>Path of the journal of an erasure that is not finished.</summary>
+    public string ErasureJournalPath => Path.Combine(StorePath, ErasureJournalName);
 
     /// <summary>The file name of a segment.</summary>
     /// <param name="segment">The segment's number, not negative.</param>

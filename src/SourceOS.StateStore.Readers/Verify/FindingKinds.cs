@@ -44,6 +44,9 @@ public static class FindingKinds
     /// <summary>Bytes that recovery or repair set aside.</summary>
     public static readonly FindingKind Quarantine = Add("store.quarantine", Info, Durable, false, "the bytes set aside, if nobody looks at them");
 
+    /// <summary>An erasure that was begun and is not finished.</summary>
+    public static readonly FindingKind ErasureUnfinished = Add("store.erasure.unfinished", Error, Rebuildable, true, "what was purged can still be read");
+
     /// <summary>A segment that was being made when a writer stopped.</summary>
     public static readonly FindingKind SegmentUnfinished = Add("log.segment.unfinished", Info, Disposable, true, Nothing);
 

@@ -175,10 +175,11 @@ internal sealed class StoreSurvey
             List(context, layout.GenerationPath(Generation), static (name, kind) => kind == StoreEntryKind.File && name is StoreLayout.StateDataName or StoreLayout.StateLockName);
         }
 
-        List(context, layout.StorePath, static (name, kind) => name switch
+        List(context, layout.StorePath, (name, kind) => name switch
         {
             StoreLayout.SuperblockName or StoreLayout.LockName => kind == StoreEntryKind.File,
             StoreLayout.EventsName or StoreLayout.StateName or StoreLayout.QuarantineName or StoreLayout.ReportsName => kind == StoreEntryKind.Directory,
+            StoreLayout.ErasureJournalName => FindErasure(context, kind),
             _ => false,
         });
         long setAside = 0;
@@ -191,6 +192,16 @@ internal sealed class StoreSurvey
         {
             context.Find(FindingKinds.Quarantine, layout.QuarantinePath, null, string.Create(CultureInfo.InvariantCulture, $"{setAside} files hold bytes that recovery or repair set aside."));
         }
+    }
+
+    private static bool FindErasure(VerifyContext context, StoreEntryKind kind)
+    {
+        if (kind == StoreEntryKind.File)
+        {
+            context.Find(FindingKinds.ErasureUnfinished, context.Layout.ErasureJournalPath, null, "An erasure was begun and not finished; frames that it writes may be torn until it is.");
+        }
+
+        return kind == StoreEntryKind.File;
     }
 
     private static void List(VerifyContext context, string directory, Func<string, StoreEntryKind, bool> isKnown)

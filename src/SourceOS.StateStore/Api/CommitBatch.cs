@@ -91,6 +91,20 @@ public sealed class CommitBatch
         return this;
     }
 
+    /// <summary>
+    /// Removes a record, tombstone or not, and everything derived from it. Its earlier events stay readable until they are erased (<see cref="StoreErasure"/>). Purging a record that does not exist is refused by the commit.
+    /// </summary>
+    /// <param name="kind">The record's kind.</param>
+    /// <param name="id">Its identifier.</param>
+    /// <param name="options">What else the change carries.</param>
+    /// <returns>The batch.</returns>
+    /// <exception cref="ArgumentException">The identifier is not valid, or the batch already names this record.</exception>
+    public CommitBatch Purge(RecordKind kind, string id, ChangeOptions? options = null)
+    {
+        Add(new CommitChange(EventAction.Purge, kind, id, default, options ?? new ChangeOptions()));
+        return this;
+    }
+
     /// <summary>Appends an event that changes no record.</summary>
     /// <param name="eventType">A dotted name such as `app.document.opened`, 1 to 128 bytes.</param>
     /// <param name="subjectKind">The kind of the record it is about, or null when it is about none.</param>

@@ -33,6 +33,11 @@ public static class StoreBackup
     {
         string target = BackupFiles.CheckNew(destination, storePath);
         string made = BackupFiles.Unfinished(target);
+        if (File.Exists(new StoreLayout(storePath).ErasureJournalPath))
+        {
+            throw new StateStoreException(StateStoreErrorCode.ReviewRequired, "An erasure of this store is not finished; a backup would hold what was purged.", storePath, "Finish it first: statestore repair --apply");
+        }
+
         ulong wanted;
         using (StateStore source = StateStore.OpenRead(storePath))
         {

@@ -92,7 +92,7 @@ internal sealed class CommitAdmission(StateFold fold, IReadOnlyList<ICommitGate>
                 actual));
         }
 
-        if (change.Action == EventAction.Tombstone && (!exists || isTombstone))
+        if ((change.Action == EventAction.Tombstone && (!exists || isTombstone)) || (change.Action == EventAction.Purge && !exists))
         {
             return Refuse(CommitStatus.NotFound, "engine.record-exists", $"The {RecordKinds.Get(change.Kind).Name} '{change.Id}' {(exists ? "is deleted already" : "does not exist")}.", "Name a record that exists.", change);
         }

@@ -12,6 +12,8 @@ internal static class EventTypes
     private const int Created = 0;
     private const int Changed = 1;
     private const int Deleted = 2;
+    private const int Purged = 3;
+    private const int Verbs = 4;
     private static readonly byte[][] s_types = Build();
 
     /// <summary>Whether a text may be an event type.</summary>
@@ -23,14 +25,15 @@ internal static class EventTypes
         int verb = action switch
         {
             EventAction.Put => existed ? Changed : Created,
+            EventAction.Purge => Purged,
             _ => Deleted,
         };
-        return s_types[((int)kind * 3) + verb];
+        return s_types[((int)kind * Verbs) + verb];
     }
 
     private static byte[][] Build()
     {
-        byte[][] types = new byte[(RecordKinds.All.Count + 1) * 3][];
+        byte[][] types = new byte[(RecordKinds.All.Count + 1) * Verbs][];
         foreach (RecordKindInfo info in RecordKinds.All)
         {
             (string made, string ended) = info.Kind switch
@@ -40,9 +43,10 @@ internal static class EventTypes
                 RecordKind.Lease or RecordKind.Membership => ("granted", "revoked"),
                 _ => ("created", "deleted"),
             };
-            types[((int)info.Kind * 3) + Created] = Encoding.UTF8.GetBytes($"sync.{info.Name}.{made}");
-            types[((int)info.Kind * 3) + Changed] = Encoding.UTF8.GetBytes($"sync.{info.Name}.changed");
-            types[((int)info.Kind * 3) + Deleted] = Encoding.UTF8.GetBytes($"sync.{info.Name}.{ended}");
+            types[((int)info.Kind * Verbs) + Created] = Encoding.UTF8.GetBytes($"sync.{info.Name}.{made}");
+            types[((int)info.Kind * Verbs) + Changed] = Encoding.UTF8.GetBytes($"sync.{info.Name}.changed");
+            types[((int)info.Kind * Verbs) + Deleted] = Encoding.UTF8.GetBytes($"sync.{info.Name}.{ended}");
+            types[((int)info.Kind * Verbs) + Purged] = Encoding.UTF8.GetBytes($"sync.{info.Name}.purged");
         }
 
         return types;

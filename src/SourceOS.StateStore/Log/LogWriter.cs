@@ -97,6 +97,28 @@ internal sealed class LogWriter : IDisposable
         _isConfirmed = true;
     }
 
+    /// <summary>Makes every slot but the newest zero, durably: a slot holds a copy of a block of the log, and an erasure leaves no copy.</summary>
+    internal void ClearOtherSlots()
+    {
+        for (int segment = _files.FirstSegment; segment < _files.EndSegment; segment++)
+        {
+            for (int index = 0; index < 2; index++)
+            {
+                if (_files.Contains(segment) && !_slots.IsSynced(segment, index))
+                {
+                    _files.ReadSlot(segment, index, _slotBuffer);
+                    if (_slotBuffer.AsSpan().ContainsAnyExcept((byte)0))
+                    {
+                        Array.Clear(_slotBuffer);
+                        _files.WriteSlot(segment, index, _slotBuffer);
+                    }
+                }
+            }
+        }
+
+        _files.SyncDirty();
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

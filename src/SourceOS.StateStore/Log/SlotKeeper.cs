@@ -14,6 +14,9 @@ internal sealed class SlotKeeper(ulong lastGeneration, long syncedSegment, int s
     /// <summary>Generation of the slot written last.</summary>
     internal ulong Generation { get; private set; } = lastGeneration;
 
+    /// <summary>Whether a slot is the newest one that a completed sync covers.</summary>
+    internal bool IsSynced(long segment, int index) => segment == _syncedSegment && index == _syncedIndex;
+
     /// <summary>Takes the next slot of a segment.</summary>
     /// <returns>Its index and generation.</returns>
     internal (int Index, ulong Generation) Next(long segment)

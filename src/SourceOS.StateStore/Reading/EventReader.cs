@@ -12,6 +12,7 @@ namespace SourceOS.StateStore;
 /// <summary>Reads events; keeps the last frame, since neighbours are asked for next.</summary>
 internal sealed class EventReader(LogReader log, StoreId storeId) : IDisposable
 {
+    private const int Attempts = 8;
     private readonly FrameScratch _scratch = new();
     private byte[] _entry = [];
     private byte[] _raw = [];
@@ -109,23 +110,44 @@ internal sealed class EventReader(LogReader log, StoreId storeId) : IDisposable
             _entry = new byte[Math.Max(length, 64 << 10)];
         }
 
-        ReadStatus status = log.ReadExactly(place.Address + 4, _entry.AsSpan(0, length), out _);
-        if (status != ReadStatus.Ok)
+        for (int attempt = 1; ; attempt++)
         {
-            ThrowDamaged(place.Address, place.FrameNumber, $"it cannot be read ({status})");
+            ReadStatus status = log.ReadExactly(place.Address + 4, _entry.AsSpan(0, length), out _);
+            if (status != ReadStatus.Ok)
+            {
+                ThrowDamaged(place.Address, place.FrameNumber, $"it cannot be read ({status})");
+            }
+
+            string flaw = Verify(place, first, length);
+            if (flaw.Length == 0)
+            {
+                break;
+            }
+
+            // An erasure in another process writes frames where they stand: bytes that change between two looks are not damage yet.
+            if (attempt == Attempts || !HasChanged(place.Address, length))
+            {
+                ThrowDamaged(place.Address, place.FrameNumber, flaw);
+            }
         }
 
-        Verify(place, first, length);
         _firstSequence = first;
         _eventCount = (int)place.EventCount;
         return true;
     }
 
-    private void Verify(in FrameEntry place, ulong first, int length)
+    private bool HasChanged(long address, int length)
+    {
+        byte[] again = new byte[length];
+        return log.ReadExactly(address + 4, again, out _) != ReadStatus.Ok || !again.AsSpan().SequenceEqual(_entry.AsSpan(0, length));
+    }
+
+    // What is wrong with the frame that was read; empty when nothing is.
+    private string Verify(in FrameEntry place, ulong first, int length)
     {
         if (!FrameView.TryRead(_entry.AsSpan(0, length), out FrameView frame, out FormatFault fault))
         {
-            ThrowDamaged(place.Address, place.FrameNumber, fault.ToString());
+            return fault.ToString();
         }
 
         FrameHeader header = frame.Header;
@@ -136,17 +158,18 @@ internal sealed class EventReader(LogReader log, StoreId storeId) : IDisposable
             && header.StoreId == storeId;
         if (!isPlace || !frame.VerifyLeaves())
         {
-            ThrowDamaged(place.Address, place.FrameNumber, "it is not the frame that the state names");
+            return "it is not the frame that the state names";
         }
 
         if (!frame.TryOpenBody(_scratch, out FrameBody body, out fault))
         {
-            ThrowDamaged(place.Address, place.FrameNumber, fault.ToString());
+            return fault.ToString();
         }
 
         _entryLength = length;
         _header = header;
         Keep(body);
+        return "";
     }
 
     // What was checked once is kept decoded, with a directory, so that a scan costs one step an event and not a decoded frame.

@@ -32,6 +32,9 @@ public sealed record RecoveryReport
     /// <summary>Last sequence of the log.</summary>
     public ulong LastSequence { get; init; }
 
+    /// <summary>Events of an erasure that was begun before and finished at this open.</summary>
+    public ulong EventsErased { get; init; }
+
     /// <summary>For refused cases: the first sequence that is missing; 0 otherwise.</summary>
     public ulong FirstMissingSequence { get; init; }
 }

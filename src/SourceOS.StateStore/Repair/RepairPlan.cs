@@ -39,6 +39,9 @@ public enum RepairAction
 
     /// <summary>Finishes putting a store in place that an earlier repair made and did not get to put in place.</summary>
     FinishSwap = 10,
+
+    /// <summary>Finishes an erasure that was begun before.</summary>
+    FinishErasure = 11,
 }
 
 /// <summary>One step of a repair.</summary>

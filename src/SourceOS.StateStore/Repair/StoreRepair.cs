@@ -49,7 +49,7 @@ public static class StoreRepair
 
         if (facts is null)
         {
-            return FinishSwap(place, planHash);
+            return plan.Steps[0].Action == RepairAction.FinishErasure ? await OpenAndRecordAsync(place, plan, identity).ConfigureAwait(false) : FinishSwap(place, planHash);
         }
 
         Mend(place, facts);
@@ -93,6 +93,13 @@ public static class StoreRepair
         {
             RepairStep step = new(1, RepairAction.FinishSwap, $"{StoreLayout.QuarantineName}/{id}", "what was set aside and what was made; both are whole", "the store's place", "", IsDestructive: false);
             return new RepairPlan([step], 0, 0, [], "unfinished|" + id);
+        }
+
+        if (place.Ops.Exists(place.Layout.ErasureJournalPath))
+        {
+            // Its frames may be torn, so nothing can be said of the log before they are whole again.
+            RepairStep step = new(1, RepairAction.FinishErasure, StoreLayout.ErasureJournalName, "every event that was not purged", "the frames of the journal, and the state", "", IsDestructive: false);
+            return new RepairPlan([step], 0, 0, [], "erasure");
         }
 
         facts = RepairFacts.Collect(place.Layout, place.Files, place.Options);
