@@ -90,6 +90,12 @@ public ref struct LmdbCursor<TPages>
             return Fail(leafFault);
         }
 
+        leafFault = CheckPlace(ref leaf, page, leafLevel);
+        if (leafFault.IsFault)
+        {
+            return Fail(leafFault);
+        }
+
         LmdbFaultCode leafCode = leaf.Search(key, 0, out int index, out _);
         Push(leafLevel, page, index);
         if (leafCode != LmdbFaultCode.None)
@@ -211,6 +217,11 @@ public ref struct LmdbCursor<TPages>
         }
 
         LmdbFault leafFault = _reader.OpenLeaf(page, out LmdbPageView leaf);
+        if (!leafFault.IsFault)
+        {
+            leafFault = CheckPlace(ref leaf, page, level);
+        }
+
         if (leafFault.IsFault)
         {
             return Fail(leafFault);
@@ -218,6 +229,68 @@ public ref struct LmdbCursor<TPages>
 
         Push(level, page, isLast ? leaf.KeyCount - 1 : 0);
         return Load(leaf);
+    }
+
+    // A flipped page pointer can lead to a sound leaf of another place, and a list would jump there: what a leaf holds must lie between the separators around it. The free-page
+    // database is left out: its keys are numbers, and it is checked as a whole.
+    private LmdbFault CheckPlace(ref LmdbPageView leaf, ulong page, int leafLevel)
+    {
+        if (!_database.IsPlain || leafLevel == 0 || leaf.KeyCount == 0)
+        {
+            return default;
+        }
+
+        // The keys are copied, because looking at branches may take a leaf's bytes away from a source that reads by position.
+        Span<byte> keys = stackalloc byte[2 * LmdbLayout.MaxKeyBytes];
+        if (!leaf.TryKey(0, out ReadOnlySpan<byte> key) || !key.TryCopyTo(keys[..LmdbLayout.MaxKeyBytes]))
+        {
+            return new LmdbFault(LmdbFaultCode.NodeOffset, page, 0);
+        }
+
+        ReadOnlySpan<byte> first = keys[..key.Length];
+        if (!leaf.TryKey(leaf.KeyCount - 1, out key) || !key.TryCopyTo(keys[LmdbLayout.MaxKeyBytes..]))
+        {
+            return new LmdbFault(LmdbFaultCode.NodeOffset, page, 0);
+        }
+
+        ReadOnlySpan<byte> last = keys.Slice(LmdbLayout.MaxKeyBytes, key.Length);
+        LmdbFault fault = CheckBetween(first, last, page, leafLevel);
+        return fault.IsFault ? fault : _reader.ReopenLeaf(page, out leaf);
+    }
+
+    // The nearest separators on either side; where a branch has none on a side, the branch above it has.
+    private readonly LmdbFault CheckBetween(ReadOnlySpan<byte> first, ReadOnlySpan<byte> last, ulong page, int leafLevel)
+    {
+        bool hasLower = false, hasUpper = false;
+        for (int level = leafLevel - 1; level >= 0 && !(hasLower && hasUpper); level--)
+        {
+            PathStep at = _path[level];
+            LmdbFault fault = _reader.OpenBranch(at.Page, out LmdbPageView branch);
+            if (fault.IsFault)
+            {
+                return fault;
+            }
+
+            if (!hasLower && at.Index > 0)
+            {
+                hasLower = true;
+                if (!branch.TryKey(at.Index, out ReadOnlySpan<byte> lower) || first.SequenceCompareTo(lower) < 0)
+                {
+                    return new LmdbFault(LmdbFaultCode.KeyOrder, page, 0);
+                }
+            }
+
+            if (!hasUpper && at.Index + 1 < branch.KeyCount)
+            {
+                hasUpper = true;
+                if (!branch.TryKey(at.Index + 1, out ReadOnlySpan<byte> upper) || last.SequenceCompareTo(upper) >= 0)
+                {
+                    return new LmdbFault(LmdbFaultCode.KeyOrder, page, 0);
+                }
+            }
+        }
+
+        return default;
     }
 
     private LmdbReadStatus Load(LmdbPageView leaf)

@@ -30,9 +30,10 @@ public sealed class LmdbPathChecker<TPages>
     /// <summary>Starts a write transaction: checks refer to the snapshot that it starts from.</summary>
     /// <param name="pages">The snapshot's pages.</param>
     /// <param name="meta">The snapshot's meta.</param>
-    public void Begin(TPages pages, in LmdbMeta meta)
+    /// <param name="free">The snapshot's free pages: liblmdb must not be led to an older copy of a page; null where that is found out otherwise.</param>
+    public void Begin(TPages pages, in LmdbMeta meta, FreePageSet? free = null)
     {
-        _reader = new LmdbReader<TPages>(pages, meta.LastPage, _checkedPages);
+        _reader = new LmdbReader<TPages>(pages, meta.LastPage, _checkedPages, free);
         _meta = meta;
         _deletesBelow.Clear();
     }

@@ -15,14 +15,17 @@ public readonly struct LmdbReader<TPages>
     where TPages : struct, ILmdbPages
 {
     private readonly TPages _pages;
+    private readonly FreePageSet? _free;
 
     /// <summary>Creates a reader over a snapshot.</summary>
     /// <param name="pages">Where pages come from.</param>
     /// <param name="lastPage">The snapshot's last page, from its meta.</param>
     /// <param name="checkedPages">Remembers checked pages across readers of this file; null checks every page on every use.</param>
-    public LmdbReader(TPages pages, ulong lastPage, CheckedPages? checkedPages = null)
+    /// <param name="free">The snapshot's free pages, so that an older copy of a page is a fault and no answer; null where something else finds that out.</param>
+    public LmdbReader(TPages pages, ulong lastPage, CheckedPages? checkedPages = null, FreePageSet? free = null)
     {
         _pages = pages;
+        _free = free;
         LastPage = lastPage;
         CheckedPages = checkedPages;
     }
@@ -36,7 +39,12 @@ public readonly struct LmdbReader<TPages>
     /// <summary>The same snapshot, read with another memory of checked pages.</summary>
     /// <param name="memory">The memory; null for none: each page is checked whenever it is met.</param>
     /// <returns>The reader.</returns>
-    public LmdbReader<TPages> With(CheckedPages? memory) => new(_pages, LastPage, memory);
+    public LmdbReader<TPages> With(CheckedPages? memory) => new(_pages, LastPage, memory, _free);
+
+    /// <summary>The same snapshot, read with its free pages in mind.</summary>
+    /// <param name="free">The snapshot's free pages.</param>
+    /// <returns>The reader.</returns>
+    public LmdbReader<TPages> With(FreePageSet free) => new(_pages, LastPage, CheckedPages, free);
 
     /// <summary>The page size, in bytes.</summary>
     public int PageSizeBytes => _pages.PageSizeBytes;
@@ -278,6 +286,12 @@ public readonly struct LmdbReader<TPages>
         {
             bytes = default;
             return LmdbFaultCode.PageOutOfRange;
+        }
+
+        if (_free is not null && _free.Contains(page))
+        {
+            bytes = default;
+            return LmdbFaultCode.PageUsedAndFree;
         }
 
         return _pages.Read(page, 1, out bytes);

@@ -11,7 +11,7 @@ namespace SourceOS.StateStore.State;
 /// <remarks>
 /// Why this is enough: a flipped key stays in its slot, so it stands in the leaf that a search for it enters, and fails its check there. A flipped separator
 /// leads a search to a leaf beside or beyond the right one; then the entry behind that leaf is not above the key, or the one before it not below. What is
-/// left is a page pointer that leads to an older copy of the right page: that is what the digests are for (format-spec/state.md).
+/// left is a page pointer that leads to an older copy of the right page: such a page is listed as free, and the reader takes none that is (<see cref="FreePageSet"/>).
 /// </remarks>
 internal static class AbsenceCheck
 {

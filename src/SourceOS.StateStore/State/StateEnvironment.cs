@@ -79,7 +79,7 @@ internal sealed class StateEnvironment : IDisposable
         }
 
         LmdbPathChecker<MappedPages> paths = new(checkedPages);
-        paths.Begin(map.Snapshot(roots.Meta), roots.Meta);
+        paths.Begin(map.Snapshot(roots.Meta), roots.Meta, roots.Free);
         fault = paths.CheckFreeList();
         return fault.IsFault ? fault : paths.CheckNamedRoots();
     }
@@ -109,7 +109,7 @@ internal sealed class StateEnvironment : IDisposable
     {
         ThrowIfOverQuota(mutations);
         StateRoots roots = _published;
-        _paths.Begin(_map.Snapshot(roots.Meta), roots.Meta);
+        _paths.Begin(_map.Snapshot(roots.Meta), roots.Meta, roots.Free);
         LmdbWriteTransaction transaction = _environment.BeginWrite();
         try
         {

@@ -12,10 +12,11 @@ internal sealed class StateRoots
     private readonly LmdbDatabaseRecord[] _tables;
     private volatile StateHeader? _header;
 
-    private StateRoots(in LmdbMeta meta, LmdbReader<MappedPages> reader, LmdbDatabaseRecord[] tables)
+    private StateRoots(in LmdbMeta meta, LmdbReader<MappedPages> reader, FreePageSet free, LmdbDatabaseRecord[] tables)
     {
         Meta = meta;
         Reader = reader;
+        Free = free;
         _tables = tables;
     }
 
@@ -24,6 +25,9 @@ internal sealed class StateRoots
     internal ulong TransactionId => Meta.TransactionId;
 
     internal LmdbReader<MappedPages> Reader { get; }
+
+    /// <summary>The pages that this snapshot lists as free; the reader takes none of them for a page of a table.</summary>
+    internal FreePageSet Free { get; }
 
     /// <summary>The header, decoded once for all snapshots of this transaction. First asked for while the snapshot is held.</summary>
     internal StateHeader Header
@@ -61,6 +65,13 @@ internal sealed class StateRoots
         }
 
         LmdbReader<MappedPages> reader = new(map.Snapshot(in meta), meta.LastPage, checkedPages);
+        fault = FreePageSet.TryRead(reader, in meta, out FreePageSet free);
+        if (fault.IsFault)
+        {
+            return false;
+        }
+
+        reader = reader.With(free);
         LmdbDatabaseRecord[] tables = new LmdbDatabaseRecord[Tables.Count + 1];
         for (int code = 1; code <= Tables.Count; code++)
         {
@@ -77,7 +88,7 @@ internal sealed class StateRoots
             }
         }
 
-        roots = new StateRoots(in meta, reader, tables);
+        roots = new StateRoots(in meta, reader, free, tables);
         return true;
     }
 }
