@@ -25,7 +25,7 @@ internal sealed class StoreReader : SnapshotSource, IDisposable
         : base(layout, superblock, options, files)
     {
         _ops = ops;
-        _generation = Generation.Open(layout, superblock.StateGeneration, ops);
+        _generation = OpenGeneration();
     }
 
     internal override ulong DurableSequence => 0;
@@ -131,17 +131,45 @@ internal sealed class StoreReader : SnapshotSource, IDisposable
         _generation.IsProven = true;
     }
 
+    // A writer may put a rebuilt state in place, and remove the one before, between the look at the superblock and the opening.
+    private Generation OpenGeneration()
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return Generation.Open(Layout, Superblock.StateGeneration, _ops);
+            }
+            catch (StateStoreException) when (attempt < OpenAttempts && MovedTo() is Superblock newest)
+            {
+                Superblock = newest;
+            }
+        }
+    }
+
+    private Superblock? MovedTo() =>
+        SuperblockReader.Read(Layout, Files).Newest is Superblock newest && newest.StoreId == Superblock.StoreId && newest.StateGeneration != Superblock.StateGeneration ? newest : null;
+
     private void FollowGeneration()
     {
-        SuperblockReading reading = SuperblockReader.Read(Layout, Files);
-        if (reading.Newest is Superblock newest && newest.StoreId == Superblock.StoreId && newest.StateGeneration != Superblock.StateGeneration)
+        if (MovedTo() is Superblock newest)
         {
-            Generation next = Generation.Open(Layout, newest.StateGeneration, _ops);
+            Superblock before = Superblock;
+            Superblock = newest;
+            Generation next;
+            try
+            {
+                next = OpenGeneration();
+            }
+            catch
+            {
+                Superblock = before;
+                throw;
+            }
 
             // Snapshots of the old generation stay readable: its files are unlinked, not changed, and the map keeps them until this reader is closed.
             next.Previous = _generation;
             _generation = next;
-            Superblock = newest;
         }
     }
 

@@ -156,12 +156,15 @@ public sealed class LmdbDamageTests
         });
     }
 
-    [Fact]
-    public void A_cursor_over_a_deep_cycle_of_branches_ends()
+    // Keys out of place end the walk of a plain database at once; where keys are numbers the bound on leaves does.
+    [Theory]
+    [InlineData(false, LmdbFaultCode.KeyOrder)]
+    [InlineData(true, LmdbFaultCode.Cycle)]
+    public void A_cursor_over_a_deep_cycle_of_branches_ends(bool isIntegerKeyed, LmdbFaultCode expected)
     {
         // A hand-made tree: one branch whose children are all one branch, and so on for 31 levels, above one leaf. Without a bound on leaves a
         // walk would take 2^31 leaves.
-        using GuardedBytes file = new(DeepDag(out LmdbDatabaseRecord record));
+        using GuardedBytes file = new(DeepDag(isIntegerKeyed ? (ushort)8 : (ushort)0, out LmdbDatabaseRecord record));
         unsafe
         {
             MappedPages pages = new(file.Start, file.Length, PageSize);
@@ -175,7 +178,7 @@ public sealed class LmdbDamageTests
             }
 
             Assert.Equal(LmdbReadStatus.Fault, status);
-            Assert.Equal(LmdbFaultCode.Cycle, cursor.Fault.Code);
+            Assert.Equal(expected, cursor.Fault.Code);
         }
     }
 
@@ -205,7 +208,7 @@ public sealed class LmdbDamageTests
     // only something outside it, the log's position, can tell.
     private static bool IsOtherTransaction(int at, int bit) => at is 144 or PageSize + 144 && bit == 1;
 
-    private static byte[] DeepDag(out LmdbDatabaseRecord record)
+    private static byte[] DeepDag(ushort flags, out LmdbDatabaseRecord record)
     {
         const int Depth = 32;
         byte[] bytes = new byte[(Depth + 2) * PageSize];
@@ -227,7 +230,7 @@ public sealed class LmdbDamageTests
             }
         }
 
-        record = new LmdbDatabaseRecord(0, 0, Depth, 1, 1, 0, 2, 2);
+        record = new LmdbDatabaseRecord(0, flags, Depth, 1, 1, 0, 2, 2);
         return bytes;
     }
 
