@@ -48,6 +48,7 @@ internal static class CommandTree
         root.Subcommands.Add(RevokeVerb.Create());
         root.Subcommands.Add(RevokeVerb.CreateLease());
         root.Subcommands.Add(HoldVerb.Create());
+        root.Subcommands.Add(PurgeVerb.Create());
         root.Subcommands.Add(PolicyVerb.Create());
         root.Subcommands.Add(SchemaVerb.Create());
         root.Subcommands.Add(KeysVerb.Create());

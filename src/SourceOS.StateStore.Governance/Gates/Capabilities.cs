@@ -15,7 +15,7 @@ public static class Capabilities
     /// <summary>Add and change objects, append events.</summary>
     public const string Write = "write";
 
-    /// <summary>Delete and purge.</summary>
+    /// <summary>Delete; with <see cref="Administer"/> also purge.</summary>
     public const string Delete = "delete";
 
     /// <summary>Resolve conflicts, approve and apply agents' transactions.</summary>

@@ -2,7 +2,9 @@
 // administrator's hand. Invariants: a hold is set and cleared by changes of its own, each an event; no change ends a hold and deletes in one go.
 
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Policy;
 using SourceOS.StateStore.Governance.Records;
+using SourceOS.StateStore.Governance.Retention;
 
 namespace SourceOS.StateStore.Governance.Gates;
 
@@ -17,6 +19,11 @@ internal sealed class RetentionGate(GateContext context) : ICommitGate
     {
         foreach (ProposedChange change in commit.Changes)
         {
+            if (change.Action == EventAction.Purge && JudgePurge(commit, change, state) is { } no)
+            {
+                return no;
+            }
+
             if (change.Kind == RecordKind.Object && change.Action != EventAction.None && Judge(commit, change, state) is { } decision)
             {
                 return decision;
@@ -30,6 +37,18 @@ internal sealed class RetentionGate(GateContext context) : ICommitGate
     public static bool IsHeld(RecordBodyView body) =>
         (body.TryGetBoolean(s_hold, out bool held) && held) || Slots.Text(body, s_retention) == "legal_hold";
 
+    // A purge takes the history with it, so it is for those who answer for the store, and never takes what tells who decided what.
+    private GateDecision? JudgePurge(ProposedCommit commit, in ProposedChange change, IStateView state)
+    {
+        if (!PurgePlan.Kinds.Contains(change.Kind) || (change.Kind == RecordKind.Object && change.Id == PolicySource.ObjectId))
+        {
+            return GateDecision.Deny(Refusals.Of("purge.kind", $"{Refusals.Name(change)} tells who may or did what, and stays.", "Revoke or delete it instead.", change));
+        }
+
+        return RightsOf(commit, state).Holds(Capabilities.Administer) ? null : GateDecision.Deny(Refusals.Of(
+            "purge.administrator", $"{Refusals.Name(change)} is purged by an administrator only: its history goes with it.", $"Act as an actor that holds '{Capabilities.Administer}', or delete it.", change));
+    }
+
     private GateDecision? Judge(ProposedCommit commit, in ProposedChange change, IStateView state)
     {
         if (!state.TryGet(RecordKind.Object, change.Id, out RecordView record))
@@ -41,7 +60,7 @@ internal sealed class RetentionGate(GateContext context) : ICommitGate
         bool held = IsHeld(old);
         if (change.Action != EventAction.Put)
         {
-            return held ? Held(change, "deleted") : JudgeRetained(commit, change, state, old);
+            return held ? Held(change, change.Action == EventAction.Purge ? "purged" : "deleted") : JudgeRetained(commit, change, state, old);
         }
 
         RecordBodyView proposed = Slots.Open(change.Body);
