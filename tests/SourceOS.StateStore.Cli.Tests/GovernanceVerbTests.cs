@@ -47,6 +47,32 @@ public sealed class GovernanceVerbTests
     }
 
     [Fact]
+    public void A_purge_shows_first_then_takes_and_says_what_it_took()
+    {
+        using Statestore store = Set();
+        store.RunWith(Note.Replace("}", ",\"title\":\"violet-antelope\"}", StringComparison.Ordinal), null, "put", "objects", "-").Exits(0);
+        store.Run("purge").Exits(2);
+        store.Run("purge", "--scope", "object", "object:none").Exits(3);
+        store.Run("purge", "--scope", "object", "object:n", "--apply", "--dry-run").Exits(2);
+        Assert.Equal("planned", store.Run("purge", "--scope", "object", "object:n", "--json").Exits(0).Json.GetProperty("outcome").GetString());
+        Assert.True(Holds(store, "violet-antelope"));
+        store.Run("hold", "set", "object:n").Exits(0);
+        store.Run("purge", "--scope", "object", "object:n").Exits(4);
+        Assert.Equal("retention.legal-hold", store.Run("purge", "--scope", "object", "object:n", "--apply", "--json").Exits(4).JsonError.GetProperty("rule").GetString());
+        store.Run("hold", "clear", "object:n").Exits(0);
+        JsonElement done = store.Run("purge", "--scope", "object", "object:n", "--apply", "--reason", "request 17", "--json").Exits(0).Json;
+        Assert.Equal("purged", done.GetProperty("outcome").GetString());
+        Assert.False(Holds(store, "violet-antelope"));
+        store.Run("get", "objects", "object:n").Exits(3);
+        Assert.Contains("request 17", store.Run("get", "reports", done.GetProperty("reportId").GetString()!, "--json").Exits(0).Out, StringComparison.Ordinal);
+        Assert.Equal("nothing-to-do", store.Run("purge", "--finish", "--json").Exits(0).Json.GetProperty("outcome").GetString());
+        store.Run("verify", "--level", "deep").Exits(0);
+    }
+
+    private static bool Holds(Statestore store, string text) => Directory.EnumerateFiles(store.StorePath, "*", SearchOption.AllDirectories)
+        .Any(file => File.ReadAllBytes(file).AsSpan().IndexOf(System.Text.Encoding.UTF8.GetBytes(text)) >= 0);
+
+    [Fact]
     public void An_agents_transaction_goes_from_draft_to_revert()
     {
         using Statestore store = Set();

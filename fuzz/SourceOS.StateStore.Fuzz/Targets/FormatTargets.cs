@@ -21,6 +21,7 @@ internal static class FormatTargets
         new("tail-slot", static () => [Segment[4096..12288], Segment[12288..20480]], TailSlots, MendSlot),
         new("frame", Frames, Frame, MendFrame),
         new("event", Events, Event),
+        new("erasure-journal", Journals, Journal, MendJournal),
     ];
 
     internal static byte[] Segment => Corpus.Golden["events/segment-00000000.log"];
@@ -56,6 +57,53 @@ internal static class FormatTargets
         }
 
         return events;
+    }
+
+    // A head and one entry for the first frame of the golden log: what the seal is for is checked in the store targets' way, by whole files.
+    private static List<byte[]> Journals()
+    {
+        byte[] frame = Frames()[0];
+        _ = FrameView.TryRead(frame, out FrameView view, out _);
+        ErasureJournalEntry entry = new(view.Header.Address, frame.Length);
+        byte[] bytes = new byte[ErasureJournalHead.HeadLengthBytes + entry.LengthBytes];
+        new ErasureJournalHead(view.Header.StoreId, 1, 1, bytes.Length + ErasureJournalHead.SealLengthBytes).Encode(bytes);
+        entry.EncodeHead(frame, bytes.AsSpan(ErasureJournalHead.HeadLengthBytes));
+        frame.CopyTo(bytes.AsSpan(ErasureJournalHead.HeadLengthBytes + ErasureJournalEntry.HeadLengthBytes));
+        return [bytes];
+    }
+
+    private static ulong Journal(byte[] bytes)
+    {
+        if (!ErasureJournalHead.TryDecode(bytes, out ErasureJournalHead head, out FormatFault fault))
+        {
+            return Hold.Way(fault);
+        }
+
+        byte[] again = new byte[ErasureJournalHead.HeadLengthBytes];
+        head.Encode(again);
+        Hold.That(bytes.AsSpan(0, again.Length).SequenceEqual(again), "a journal's head that decodes encodes to the same bytes");
+        ReadOnlySpan<byte> rest = bytes.AsSpan(again.Length);
+        if (!ErasureJournalEntry.TryDecodeHead(rest, out ErasureJournalEntry entry, out fault) || !entry.TryReadFrame(rest, head.StoreId, out FrameView frame, out fault))
+        {
+            return Hold.Way(fault) + 1;
+        }
+
+        Hold.That(frame.Header.Address == entry.Address && frame.Header.EntryLengthBytes == entry.FrameLengthBytes, "an entry's frame belongs where the entry says");
+        return Hold.Way(frame.Header.EventCount, 2);
+    }
+
+    private static void MendJournal(byte[] bytes)
+    {
+        int head = ErasureJournalHead.HeadLengthBytes;
+        if (bytes.Length >= head)
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(head - 4), Checksum.Crc32C(bytes.AsSpan(0, head - 4)));
+        }
+
+        if (ErasureJournalEntry.TryDecodeHead(bytes.AsSpan(Math.Min(head, bytes.Length)), out ErasureJournalEntry entry, out _) && bytes.Length >= head + 16 + entry.FrameLengthBytes)
+        {
+            entry.EncodeHead(bytes.AsSpan(head + 16, entry.FrameLengthBytes), bytes.AsSpan(head));
+        }
     }
 
     private static ulong Superblocks(byte[] bytes)
