@@ -5,6 +5,7 @@ using System.CommandLine;
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Governance.Doors;
+using SourceOS.StateStore.Governance.Workspace;
 using SourceOS.StateStore.Readers.Verify;
 using SourceOS.StateStore.Verify;
 
@@ -41,9 +42,22 @@ internal static class VerifyVerb
 
         ProgressLine? progress = context.Messages.ShowsProgress ? new ProgressLine(context.Messages) : null;
         VerifyOptions options = new() { Level = level, Progress = progress };
-        VerificationReport report = level == VerificationLevel.Deep ? DeepVerifier.Run(path, options, cancellation: context.Cancellation) : StoreVerifier.Run(path, options, context.Cancellation);
+        VerificationReport report = level == VerificationLevel.Deep ? Deep(context, path, options) : StoreVerifier.Run(path, options, context.Cancellation);
         context.Messages.EndProgress();
         return report;
+    }
+
+    // Files are compared with what the store says, so a store that cannot be trusted says nothing about them.
+    private static VerificationReport Deep(VerbContext context, string path, VerifyOptions options)
+    {
+        VerificationReport report = DeepVerifier.Run(path, options, cancellation: context.Cancellation);
+        if (report.Verdict != VerificationVerdict.Clean)
+        {
+            return report with { NotChecked = [.. report.NotChecked, new NotChecked("adopted files", "the store itself is not sound")] };
+        }
+
+        using StateStore store = StateStore.OpenRead(path);
+        return AdoptedFilesCheck.AddTo(store, report, options.Progress, context.Cancellation);
     }
 
     /// <summary>The exit code of a verdict.</summary>

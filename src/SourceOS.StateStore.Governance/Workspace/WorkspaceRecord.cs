@@ -104,7 +104,8 @@ internal static class WorkspaceRecord
         };
     }
 
-    private static string? RootOf(ReadSnapshot snapshot, string workspaceId) =>
+    /// <summary>The tree of a workspace; null when there is none.</summary>
+    internal static string? RootOf(ReadSnapshot snapshot, string workspaceId) =>
         snapshot.Get(RecordKind.Object, workspaceId) is { IsTombstone: false } record ? RootOf(record) : null;
 
     private static string? RootOf(StoredRecord record)

@@ -200,6 +200,15 @@ public static class FindingKinds
     /// <summary>An entry of the state, sound in itself, is not what folding the log gives.</summary>
     public static readonly FindingKind FoldDiffers = Add("state.fold.differs", Error, Rebuildable, false, State);
 
+    /// <summary>An adopted file has the size and times that were recorded, and other bytes.</summary>
+    public static readonly FindingKind FileDiffers = Add("workspace.file.differs", Error, Durable, false, "the file's content as it was recorded, unless a backup of the tree has it");
+
+    /// <summary>An adopted file was changed since.</summary>
+    public static readonly FindingKind FileChanged = Add("workspace.file.changed", Info, Disposable, false, Nothing);
+
+    /// <summary>An adopted file is not in its tree any more.</summary>
+    public static readonly FindingKind FileMissing = Add("workspace.file.missing", Info, Disposable, false, Nothing);
+
     /// <summary>A root that the caller holds is newer than the log, or another one at its size.</summary>
     public static readonly FindingKind StoreRolledBack = Add("store.rolled-back", Error, Durable, false, "everything between the log's end and the caller's root");
 
