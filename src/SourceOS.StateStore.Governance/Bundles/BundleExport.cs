@@ -135,14 +135,11 @@ public sealed class BundleExport
             }
             else
             {
-                bool isProfile = request.Scope.Kind == BundleScopeKind.Profile;
-                foreach (RecordView view in isProfile ? snapshot.ByIndex(IndexQuery.ProfileAndType(request.Scope.Id)) : snapshot.Range(RecordKind.Object))
+                // Judging asks the log who last changed each, so they are judged in the log's order: a frame is then read once and not once for each of its events.
+                foreach ((string id, _) in Members(cancellationToken).OrderBy(static member => member.Sequence))
                 {
                     cancellationToken.ThrowIfCancellationRequested();
-                    if (isProfile || Slots.Workspace(RecordKind.Object, view.Body) == request.Scope.Id || IsWorkspace(view))
-                    {
-                        Consider(view.ToStored());
-                    }
+                    Consider(snapshot.Get(RecordKind.Object, id));
                 }
             }
 
@@ -155,6 +152,22 @@ public sealed class BundleExport
             }
 
             Blocked.Sort(static (a, b) => string.CompareOrdinal(a.ObjectId, b.ObjectId));
+        }
+
+        private List<(string Id, ulong Sequence)> Members(CancellationToken cancellationToken)
+        {
+            List<(string Id, ulong Sequence)> members = [];
+            bool isProfile = request.Scope.Kind == BundleScopeKind.Profile;
+            foreach (RecordView view in isProfile ? snapshot.ByIndex(IndexQuery.ProfileAndType(request.Scope.Id)) : snapshot.Range(RecordKind.Object))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                if (isProfile || Slots.Workspace(RecordKind.Object, view.Body) == request.Scope.Id || IsWorkspace(view))
+                {
+                    members.Add((Encoding.UTF8.GetString(view.Id), view.Sequence));
+                }
+            }
+
+            return members;
         }
 
         private bool IsWorkspace(RecordView view) => view.Id.SequenceEqual(Encoding.UTF8.GetBytes(request.Scope.Id)) && view.ToStored().Text("object_type") == "workspace";

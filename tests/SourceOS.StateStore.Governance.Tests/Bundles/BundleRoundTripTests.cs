@@ -98,23 +98,43 @@ public sealed class BundleRoundTripTests : IDisposable
         Assert.Equal(4, profile!.Manifest!.ObjectCount);
     }
 
-    [Theory]
-    [InlineData(""","privacy_class":"secret" """, "privacy.secret")]
-    [InlineData(""","sync_visibility":"local_only" """, "visibility.local-only")]
-    [InlineData(""","state":"quarantined" """, "state.quarantined")]
-    [InlineData(""","policy_tags":["no-sync"]""", "policy.no-sync-tag-stays")]
-    [InlineData(""","privacy_class":"regulated" """, "policy.regulated-is-reviewed")]
-    public void What_may_not_leave_is_named_with_its_rule_and_stays(string more, string rule)
+    [Fact]
+    public void What_may_not_leave_is_named_with_its_rule_and_stays()
     {
-        Change(_world.There, Note("note:4", more));
+        (string More, string Rule)[] cases =
+        [
+            (""","privacy_class":"secret" """, "privacy.secret"),
+            (""","sync_visibility":"local_only" """, "visibility.local-only"),
+            (""","state":"quarantined" """, "state.quarantined"),
+            (""","policy_tags":["no-sync"]""", "policy.no-sync-tag-stays"),
+            (""","privacy_class":"regulated" """, "policy.regulated-is-reviewed"),
+            (""","sync_visibility":"public" """, "policy.default"),
+        ];
+        for (int i = 0; i < cases.Length; i++)
+        {
+            Change(_world.There, Note($"note:x{i}", cases[i].More));
+        }
+
         byte[] bundle = Pack(_world.There, out BundleReport? report)!;
-        BundleBlock block = Assert.Single(report!.Blocked);
-        Assert.Equal(("note:4", rule), (block.ObjectId, block.Rule));
-        Assert.NotEqual("", block.Reason);
-        Assert.NotEqual("", block.Remedy);
+        Assert.Equal(cases.Select(static (item, i) => ($"note:x{i}", item.Rule)), report!.Blocked.Select(static block => (block.ObjectId, block.Rule)));
+        Assert.All(report.Blocked, static block => Assert.NotEqual("", block.Reason));
         _ = Take(_world.Here, bundle);
-        Assert.Null(_world.Here.Get(RecordKind.Object, "note:4"));
+        Assert.All(report.Blocked, block => Assert.Null(_world.Here.Get(RecordKind.Object, block.ObjectId)));
         Assert.NotNull(_world.Here.Get(RecordKind.Object, "note:3"));
+    }
+
+    [Fact]
+    public void A_recorded_decision_lets_go_exactly_what_it_names()
+    {
+        Change(_world.There, Note("note:4", ""","privacy_class":"regulated" """));
+        Change(_world.There, Note("note:5", ""","privacy_class":"regulated" """));
+        Change(_world.There, Decision("d:1", "note:4", "export"));
+        _ = Pack(_world.There, out BundleReport? half);
+        Assert.Equal(2, half!.Blocked.Count);
+        Change(_world.There, Decision("d:2", "note:4", "leave_device"));
+        Change(_world.There, Decision("d:3", "note:5", "leave_device"));
+        _ = Pack(_world.There, out BundleReport? whole);
+        Assert.Equal("note:5", Assert.Single(whole!.Blocked).ObjectId);
     }
 
     [Fact]
@@ -220,4 +240,7 @@ public sealed class BundleRoundTripTests : IDisposable
         Assert.Equal(0, narrow.Created);
         Assert.Contains(narrow.Refused, static refused => refused.Refusal.Rule == "actor.profile-scope");
     }
+
+    private static string Decision(string id, string objectId, string question) =>
+        $$"""{"schema":"sourceos.policy-decision/v1alpha1","decision_id":"{{id}}","effect":"allow","question":"{{question}}","object_id":"{{objectId}}","profile_id":"{{Trip}}"}""";
 }
