@@ -58,6 +58,7 @@ internal static class CommandTree
         root.Subcommands.Add(BackupVerb.Create());
         root.Subcommands.Add(BackupVerb.CreateRestore());
         root.Subcommands.Add(ExportVerb.Create());
+        root.Subcommands.Add(BundleVerb.CreateImport());
         root.Subcommands.Add(ServeVerb.Create());
         root.Subcommands.Add(ServeVerb.CreateMcp());
         root.Subcommands.Add(CompletionVerb.Create());

@@ -16,11 +16,26 @@ internal static class OutputFiles
     /// <param name="content">Its content.</param>
     public static void Write(string path, ReadOnlySpan<byte> content)
     {
+        byte[] bytes = content.ToArray();
+        Write(path, stream => stream.Write(bytes));
+    }
+
+    /// <summary>Writes a file piece by piece.</summary>
+    /// <param name="path">Its path.</param>
+    /// <param name="write">Writes its content.</param>
+    public static void Write(string path, Action<Stream> write)
+    {
         string made = path + ".new";
-        using (FileStream file = new(made, FileMode.Create, FileAccess.Write))
+        try
         {
-            file.Write(content);
+            using FileStream file = new(made, FileMode.Create, FileAccess.Write);
+            write(file);
             file.Flush(flushToDisk: true);
+        }
+        catch
+        {
+            File.Delete(made);
+            throw;
         }
 
         File.Move(made, path, overwrite: true);

@@ -1,8 +1,9 @@
-// Why this file exists: `export --format` writes what other programs read. Invariants: the store is only read; an export shows one sequence and what the reader's scope covers; a file or directory appears whole or not at all.
+// Why this file exists: `export --format` writes what other programs read; without a format it writes a bundle for another store. Invariants: the store is only read; an export shows one sequence and what the reader's scope covers; a file or directory appears whole or not at all.
 
 using System.CommandLine;
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
+using SourceOS.StateStore.Governance.Bundles;
 using SourceOS.StateStore.Governance.Exports;
 using SourceOS.StateStore.Readers.Verify;
 
@@ -11,8 +12,10 @@ namespace SourceOS.StateStore.Cli.Verbs;
 /// <summary>Exports.</summary>
 internal static class ExportVerb
 {
-    private static readonly Option<string> Format = Inputs.OneOf("--format", "The format", [.. ExportFormats.All.Select(static format => format.Name)]);
-    private static readonly Option<string> Workspace = new("--workspace") { Description = "With workspace-state: the card of this workspace, not of the whole store", HelpName = "ID" };
+    private static readonly Option<string> Format = Inputs.OneOf("--format", "The format; without one a bundle is written, of one --workspace, --profile or --object", [.. ExportFormats.All.Select(static format => format.Name)]);
+    private static readonly Option<string> Workspace = new("--workspace") { Description = "A bundle of this workspace; with workspace-state its card instead of the whole store's", HelpName = "ID" };
+    private static readonly Option<string> Object = new("--object") { Description = "A bundle of this object", HelpName = "ID" };
+    private static readonly Option<string> Key = new("--key") { Description = "Sign the bundle with this key; else with the newest that this machine has", HelpName = "ID" };
     private static readonly Option<string> Lines = new("--stream") { Description = "With ledger, terminal-events, guardrail-decisions: this stream of them", HelpName = "NAME" };
     private static readonly Option<string> Output = OutputFiles.Option();
 
@@ -21,15 +24,17 @@ internal static class ExportVerb
     {
         VerbCommand command = new(
             "export",
-            "Write what other programs read: " + string.Join(", ", ExportFormats.All.Select(static format => format.Name)),
+            "Write what other programs read, or a bundle for another store",
             "statestore export --format integrity-report",
-            "statestore export --format contracts -o contracts/")
+            "statestore export --format contracts -o contracts/",
+            "statestore export --workspace workspace:trip -o trip.bundle")
         {
             Run = VerbCommand.Sync(Run),
         };
-        Format.Required = true;
         command.Options.Add(Format);
         command.Options.Add(Workspace);
+        command.Options.Add(Object);
+        command.Options.Add(Key);
         command.Options.Add(Lines);
         command.Options.Add(Output);
         return command;
@@ -37,8 +42,13 @@ internal static class ExportVerb
 
     private static ExitCode Run(VerbContext context)
     {
-        ExportFormat format = ExportFormats.Find(context.Get(Format)!)!;
         string? path = context.Get(Output);
+        if (context.Get(Format) is not { } name)
+        {
+            return RunBundle(context, path);
+        }
+
+        ExportFormat format = ExportFormats.Find(name)!;
         CheckOptions(context, format, path);
         try
         {
@@ -55,11 +65,32 @@ internal static class ExportVerb
         }
     }
 
+    private static ExitCode RunBundle(VerbContext context, string? path)
+    {
+        string? profile = context.Get(GlobalOptions.Profile);
+        (BundleScopeKind Kind, string? Id, string Name)[] named = [(BundleScopeKind.Workspace, context.Get(Workspace), "--workspace"), (BundleScopeKind.Object, context.Get(Object), "--object")];
+        (BundleScopeKind Kind, string? Id, string Name)[] given = [.. named.Where(static scope => scope.Id is not null)];
+
+        // Beside a workspace or an object, --profile says in which profile to read; alone it is what travels.
+        (BundleScopeKind kind, string? id, string option) = given.Length > 0 ? given[0] : (BundleScopeKind.Profile, profile, "--profile");
+        if (given.Length > 1 || id is null || string.IsNullOrEmpty(path) || context.Get(Lines) is not null)
+        {
+            throw CliException.Usage("An export has a --format, or is a bundle of one --workspace, --profile or --object into the file that --output names.", "See: statestore export --help");
+        }
+
+        return BundleVerb.Export(context, new BundleScope(kind, VerbContext.CheckId(id, option)), context.Get(Key) is { } key ? VerbContext.CheckId(key, "--key") : null, path);
+    }
+
     private static void CheckOptions(VerbContext context, ExportFormat format, string? path)
     {
         if (format.IsDirectory && string.IsNullOrEmpty(path))
         {
             throw CliException.Usage($"The format {format.Name} makes a directory; name it with --output.");
+        }
+
+        if (context.Get(Object) is not null || context.Get(Key) is not null)
+        {
+            throw CliException.Usage("--object and --key go with a bundle, which has no --format.");
         }
 
         if (context.Get(Workspace) is not null && format.Name != "workspace-state")

@@ -46,13 +46,8 @@ public static class ConflictRoom
         }
 
         string id = NewId.Of("conflict");
-        IConflictDriver driver = ConflictDrivers.For(current.Text("object_type") ?? "");
-        ConflictProposal proposal = driver.Propose(report.Versions);
-        ReadOnlyMemory<byte> document = Documents.Build(RecordKind.Conflict, id, writer => Describe(writer, report, current, driver, proposal, now));
-        byte[] marked = Documents.Changed(current, builder => builder.SetText(s_objectState, "conflicted"));
-        CommitBatch batch = new CommitBatch()
-            .PutJson(document.Span, new ChangeOptions { ExpectedSequence = 0, EventType = "sync.conflict.created" })
-            .Put(RecordKind.Object, report.ObjectId, marked, new ChangeOptions { ExpectedSequence = current.Sequence });
+        CommitBatch batch = new();
+        Add(batch, current, report, id, now);
         return (id, await session.CommitAsync(batch, CommitWait.Visible, cancellationToken).ConfigureAwait(false));
     }
 
@@ -100,6 +95,20 @@ public static class ConflictRoom
         }
 
         return new ConflictOutcome(conflictId, option, effect, await session.CommitAsync(batch, CommitWait.Visible, cancellationToken).ConfigureAwait(false));
+    }
+
+    /// <summary>Adds a conflict to a batch, and marks its object unless that was deleted: a mark would bring it back.</summary>
+    internal static void Add(CommitBatch batch, StoredRecord current, ConflictReport report, string id, DateTimeOffset now, ReadOnlyMemory<byte> dataJson = default)
+    {
+        IConflictDriver driver = ConflictDrivers.For(current.Text("object_type") ?? "");
+        ConflictProposal proposal = driver.Propose(report.Versions);
+        ReadOnlyMemory<byte> document = Documents.Build(RecordKind.Conflict, id, writer => Describe(writer, report, current, driver, proposal, now));
+        batch.PutJson(document.Span, new ChangeOptions { ExpectedSequence = 0, EventType = "sync.conflict.created", DataJson = dataJson });
+        if (!current.IsTombstone)
+        {
+            byte[] marked = Documents.Changed(current, builder => builder.SetText(s_objectState, "conflicted"));
+            batch.Put(RecordKind.Object, report.ObjectId, marked, new ChangeOptions { ExpectedSequence = current.Sequence });
+        }
     }
 
     private readonly record struct Choice(string Option, string Reason, string ActorId, DateTimeOffset Now);
