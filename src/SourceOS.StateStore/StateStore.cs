@@ -19,8 +19,11 @@ public sealed class StateStore : IAsyncDisposable, IDisposable
     private readonly StoreReader? _reader;
     private readonly SnapshotSource _source;
 
-    private StateStore(StoreWriter writer)
+    private readonly IPreparedGate[] _preparing = [];
+
+    private StateStore(StoreWriter writer, StateStoreOptions options)
     {
+        _preparing = [.. options.Gates.OfType<IPreparedGate>()];
         _writer = writer;
         _source = writer;
     }
@@ -62,7 +65,7 @@ public sealed class StateStore : IAsyncDisposable, IDisposable
     {
         (path, options, FileOps ops) = Prepare(path, options);
         new StoreCreation(options, ops).Create(path);
-        return new StateStore(StoreWriter.Start(new StoreOpening(path, options, ops).Open(), options, ops));
+        return new StateStore(StoreWriter.Start(new StoreOpening(path, options, ops).Open(), options, ops), options);
     }
 
     /// <summary>Opens a store for writing; recovers it first when it was not closed.</summary>
@@ -75,7 +78,7 @@ public sealed class StateStore : IAsyncDisposable, IDisposable
     public static StateStore Open(string path, StateStoreOptions? options = null)
     {
         (path, options, FileOps ops) = Prepare(path, options);
-        return new StateStore(StoreWriter.Start(new StoreOpening(path, options, ops).Open(), options, ops));
+        return new StateStore(StoreWriter.Start(new StoreOpening(path, options, ops).Open(), options, ops), options);
     }
 
     /// <summary>Opens a store for reading, beside a writer or without one. Never creates or changes anything.</summary>
@@ -179,7 +182,22 @@ public sealed class StateStore : IAsyncDisposable, IDisposable
 
     internal Superblock Superblock => _source.Superblock;
 
-    internal ValueTask<CommitReceipt> SubmitAsync(CommitWork work, CancellationToken cancellationToken) => _writer!.SubmitAsync(work, cancellationToken);
+    internal ValueTask<CommitReceipt> SubmitAsync(CommitWork work, CancellationToken cancellationToken) =>
+        _preparing.Length == 0 ? _writer!.SubmitAsync(work, cancellationToken) : PrepareAndSubmitAsync(work, cancellationToken);
+
+    private async ValueTask<CommitReceipt> PrepareAndSubmitAsync(CommitWork work, CancellationToken cancellationToken)
+    {
+        List<ProposedChange> changes = CommitAdmission.ChangesOf(work);
+        foreach (IPreparedGate gate in _preparing)
+        {
+            if (await gate.PrepareAsync(this, work.Session, changes, cancellationToken).ConfigureAwait(false) is { } told)
+            {
+                (work.Prepared ??= [])[gate] = told;
+            }
+        }
+
+        return await _writer!.SubmitAsync(work, cancellationToken).ConfigureAwait(false);
+    }
 
     // A batch is read under one short snapshot, so that a consumer that sleeps between events pins nothing.
     private List<StoredEvent> ReadBatch(EventReader events, ulong next)

@@ -22,7 +22,7 @@ internal static class PolicyVerb
     {
         VerbCommand group = new("policy", "Show, ask and load the policy", "statestore policy show", "statestore policy check --object object:alpha --question sync_remote", "statestore policy load rules.json");
         VerbCommand show = new("show", "Show the policy in force", "statestore policy show --json") { Run = VerbCommand.Sync(Show) };
-        VerbCommand check = new("check", "Check a policy document, or ask the policy about an object", "statestore policy check rules.json", "statestore policy check --object object:alpha --question sync_remote") { Run = VerbCommand.Sync(Check) };
+        VerbCommand check = new("check", "Check a policy document, or ask the policy about an object", "statestore policy check rules.json", "statestore policy check --object object:alpha --question sync_remote") { Run = CheckAsync };
         check.Arguments.Add(CheckSource);
         check.Options.Add(Object);
         check.Options.Add(Question);
@@ -49,6 +49,7 @@ internal static class PolicyVerb
                 writer.WriteString("policy"u8, rules.Id);
                 writer.WriteString("version"u8, rules.Version);
                 writer.WriteNumber("rules"u8, rules.Count);
+                writer.WriteString("service"u8, rules.Service?.Url);
                 writer.WriteString("source"u8, record is null ? "shipped" : "store");
                 writer.WriteNumber("sequence"u8, record?.Sequence ?? 0);
                 writer.WritePropertyName("document"u8);
@@ -68,7 +69,7 @@ internal static class PolicyVerb
         return ExitCode.Done;
     }
 
-    private static ExitCode Check(VerbContext context)
+    private static async Task<ExitCode> CheckAsync(VerbContext context)
     {
         PolicyRules? given = context.Parse.GetValue(CheckSource) is { } source ? ReadPolicy(context, source).Rules : null;
         if (context.Get(Object) is not { } objectId)
@@ -83,7 +84,7 @@ internal static class PolicyVerb
         using ReadSnapshot snapshot = store.OpenSnapshot();
         PolicyRules rules = given ?? PolicySource.Of(snapshot).Rules;
         string actor = context.Parse.GetValue(GlobalOptions.Actor) ?? Governance.Bootstrap.LocalIdentity.ActorOfUser(Environment.UserName);
-        PolicyAnswer answer = PolicyAsking.Ask(rules, snapshot, objectId, context.Get(Question) ?? PolicyQuestions.Write, actor)
+        PolicyAnswer answer = await PolicyAsking.AskAsync(rules, snapshot, objectId, context.Get(Question) ?? PolicyQuestions.Write, actor, context.Cancellation).ConfigureAwait(false)
             ?? throw CliException.NotFound("There is no such object.", $"object {objectId}");
         if (context.Json)
         {

@@ -19,6 +19,8 @@ internal sealed class GateContext
 
     public PolicySource Policy { get; } = new();
 
+    public ServiceAsking Service { get; } = new();
+
     /// <summary>The later of a commit's time and every time seen so far: a clock set back does not bring an expired lease back to life.</summary>
     public DateTimeOffset Now(ProposedCommit commit)
     {
@@ -35,8 +37,10 @@ internal sealed class GateContext
     {
         Grants.Load(snapshot);
         Schemas.Load(snapshot);
+        Service.Load(snapshot);
         if (snapshot.Sequence > 0 && snapshot.ReadEvent(snapshot.Sequence) is { } last)
         {
+            // Commit times never go back, so the last one is the highest that the log holds.
             _latest = last.CommittedAt;
         }
     }

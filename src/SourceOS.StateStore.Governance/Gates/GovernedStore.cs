@@ -55,7 +55,10 @@ public static class GovernedStore
         {
             using ReadSnapshot snapshot = store.OpenSnapshot();
             context.Load(snapshot);
-            audit?.Load(snapshot, clock.GetUtcNow());
+
+            // A clock that was set back must not make old refusals look like those of the last minute.
+            DateTimeOffset now = clock.GetUtcNow();
+            audit?.Load(snapshot, snapshot.GetStatus().LastCommitAt is { } last && last > now ? last : now);
             return store;
         }
         catch

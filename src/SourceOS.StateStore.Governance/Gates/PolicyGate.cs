@@ -8,10 +8,10 @@ using SourceOS.StateStore.Governance.Records;
 namespace SourceOS.StateStore.Governance.Gates;
 
 /// <summary>Local policy rules.</summary>
-internal sealed class PolicyGate(GateContext context) : ICommitGate
+internal sealed class PolicyGate(GateContext context) : IPreparedGate
 {
-    private static readonly int s_type = Slots.Of(RecordKind.Object, "object_type");
-    private static readonly int s_durability = Slots.Of(RecordKind.Object, "durability");
+    public ValueTask<object?> PrepareAsync(StateStore store, SessionIdentity session, IReadOnlyList<ProposedChange> changes, CancellationToken cancellationToken) =>
+        context.Service.AskAsync(store, session, changes, cancellationToken);
 
     public GateDecision Evaluate(ProposedCommit commit, IStateView state)
     {
@@ -23,9 +23,14 @@ internal sealed class PolicyGate(GateContext context) : ICommitGate
                 continue;
             }
 
-            if (change.Id == PolicySource.ObjectId && JudgeLoading(commit, change, state) is { } refusal)
+            if (change.Id == PolicySource.ObjectId)
             {
-                return GateDecision.Deny(refusal);
+                if (JudgeLoading(commit, change, state) is { } refusal)
+                {
+                    return GateDecision.Deny(refusal);
+                }
+
+                context.Service.PolicyMayChange();
             }
 
             policy ??= context.Policy.InForce(state);
@@ -74,14 +79,24 @@ internal sealed class PolicyGate(GateContext context) : ICommitGate
 
         ActorFacts? found = context.Actors.Find(state, commit.Session.ActorId);
         Asker asker = new(commit.Session.ActorId, found?.Type ?? "", found?.Trust ?? "");
-        string lane = change.Options.Lane.ToString().ToLowerInvariant();
         string profileClass = ClassOf(Slots.Profile(RecordKind.Object, body), state);
-        PolicyInput input = PolicyInputs.About(deletes ? PolicyQuestions.Delete : PolicyQuestions.Write, change.Id, body, asker, profileClass, lane);
-        PolicyAnswer answer = policy.Evaluate(input);
-        bool becomesMemory = !deletes && Slots.Text(body, s_type) == "memory_fact" && Slots.Text(body, s_durability) is "" or "durable";
-        if (answer.Effect == PolicyEffect.Allow && becomesMemory)
+        PolicyAnswer? answer = null;
+        foreach (PolicyInput input in PolicyInputs.OfChange(change, body, asker, profileClass))
         {
-            answer = policy.Evaluate(input with { Question = PolicyQuestions.MakeMemoryDurable });
+            PolicyAnswer next = policy.Evaluate(input);
+
+            // A policy that cannot be replaced because its service answers nonsense would be one for ever.
+            if (policy.Service is not null && next.Effect != PolicyEffect.Deny && change.Id != PolicySource.ObjectId)
+            {
+                next = PolicyEngines.Stronger(next, ServiceAsking.Told(commit.PreparedBy(this), input));
+            }
+
+            answer = answer is null || next.Effect > answer.Effect ? next : answer;
+        }
+
+        if (answer is null)
+        {
+            return null;
         }
 
         if (answer.Effect == PolicyEffect.Allow || IsDecided(change, state, commit))

@@ -24,6 +24,24 @@ public static class PolicyAsking
         return record is null ? null : rules.Evaluate(Input(snapshot, record, question, actorId, asOf));
     }
 
+    /// <summary>Asks about an object, the service that the policy names included.</summary>
+    /// <param name="rules">The policy.</param>
+    /// <param name="snapshot">The state.</param>
+    /// <param name="objectId">The object.</param>
+    /// <param name="question">One of <see cref="PolicyQuestions"/>.</param>
+    /// <param name="actorId">Who asks.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The answer; null when there is no such object.</returns>
+    public static async ValueTask<PolicyAnswer?> AskAsync(
+        PolicyRules rules, ReadSnapshot snapshot, string objectId, string question, string actorId, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(rules);
+        ArgumentNullException.ThrowIfNull(snapshot);
+        return snapshot.Get(RecordKind.Object, objectId) is { } record
+            ? await PolicyEngines.EvaluateAsync(rules, Input(snapshot, record, question, actorId, null), cancellationToken).ConfigureAwait(false)
+            : null;
+    }
+
     /// <summary>The question as policy sees it.</summary>
     internal static PolicyInput Input(ReadSnapshot snapshot, StoredRecord record, string question, string actorId, ulong? asOf)
     {

@@ -41,6 +41,8 @@ internal sealed class PolicyDocument
 
     public string Version { get; private set; } = "";
 
+    public PolicyServiceSettings? Service { get; private set; }
+
     public List<PolicyRules.Rule> Rules { get; } = [];
 
     public Dictionary<string, PolicyEffect> Defaults { get; } = new(StringComparer.Ordinal);
@@ -74,7 +76,7 @@ internal sealed class PolicyDocument
 
     private void ReadRoot(JsonElement root)
     {
-        if (!IsObject(root, "") || !Names(root, "", ["schema", "policy_id", "version", "description", "defaults", "rules"]))
+        if (!IsObject(root, "") || !Names(root, "", ["schema", "policy_id", "version", "description", "service", "defaults", "rules"]))
         {
             return;
         }
@@ -87,6 +89,11 @@ internal sealed class PolicyDocument
 
         Id = Text(root, "policy_id", "");
         Version = Text(root, "version", "");
+        if (root.TryGetProperty("service", out JsonElement service) && IsObject(service, "/service") && Names(service, "/service", ["url", "timeout_ms", "retries"]))
+        {
+            ReadService(service);
+        }
+
         if (root.TryGetProperty("defaults", out JsonElement defaults) && IsObject(defaults, "/defaults"))
         {
             foreach (JsonProperty item in defaults.EnumerateObject())
@@ -107,6 +114,36 @@ internal sealed class PolicyDocument
         {
             ReadRule(rule, $"/rules/{index++}");
         }
+    }
+
+    private void ReadService(JsonElement service)
+    {
+        string url = Text(service, "url", "/service");
+        if (Fault is null && !PolicyServiceAddress.TryParse(url, out _, out string reason))
+        {
+            Refuse("/service/url", reason);
+        }
+
+        Service = new PolicyServiceSettings(
+            url,
+            Number(service, "timeout_ms", PolicyServiceSettings.MaxTimeoutMs, 1) ?? PolicyServiceSettings.DefaultTimeoutMs,
+            Number(service, "retries", PolicyServiceSettings.MaxRetries, 0) ?? PolicyServiceSettings.DefaultRetries);
+    }
+
+    private int? Number(JsonElement parent, string name, int most, int least)
+    {
+        if (!parent.TryGetProperty(name, out JsonElement value))
+        {
+            return null;
+        }
+
+        if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) && number >= least && number <= most)
+        {
+            return number;
+        }
+
+        Refuse($"/service/{name}", $"'{name}' must be a whole number from {least} to {most}.");
+        return null;
     }
 
     private void ReadRule(JsonElement rule, string place)

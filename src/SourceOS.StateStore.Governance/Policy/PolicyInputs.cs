@@ -16,6 +16,22 @@ internal static class PolicyInputs
     private static readonly int s_lane = Slots.Of(RecordKind.Object, "lane");
     private static readonly int s_tags = Slots.Of(RecordKind.Object, "policy_tags");
 
+    private static readonly int s_durability = Slots.Of(RecordKind.Object, "durability");
+
+    /// <summary>What a change of an object asks: the same for whoever asks beforehand and for the writer thread.</summary>
+    /// <param name="change">The change.</param>
+    /// <param name="body">The new body, or the one that is deleted.</param>
+    /// <param name="actor">Who asks.</param>
+    /// <param name="profileClass">Class of the object's profile; empty when not known.</param>
+    public static PolicyInput[] OfChange(in ProposedChange change, RecordBodyView body, Asker actor, string profileClass)
+    {
+        bool deletes = change.Action != EventAction.Put;
+        PolicyInput input = About(deletes ? PolicyQuestions.Delete : PolicyQuestions.Write, change.Id, body, actor, profileClass, change.Options.Lane.ToString().ToLowerInvariant());
+        return !deletes && input.ObjectType == "memory_fact" && Slots.Text(body, s_durability) is "" or "durable"
+            ? [input, input with { Question = PolicyQuestions.MakeMemoryDurable }]
+            : [input];
+    }
+
     /// <summary>A question about an object.</summary>
     /// <param name="question">One of <see cref="PolicyQuestions"/>.</param>
     /// <param name="id">The object.</param>

@@ -36,6 +36,9 @@ public sealed class PolicyRules : IPolicyEngine
     /// <summary>Its version.</summary>
     public string Version { get; }
 
+    /// <summary>The policy service that is asked beside the rules; null when there is none.</summary>
+    public PolicyServiceSettings? Service { get; private init; }
+
     /// <summary>How many rules it has.</summary>
     public int Count => _rules.Length;
 
@@ -54,7 +57,7 @@ public sealed class PolicyRules : IPolicyEngine
             return false;
         }
 
-        rules = new PolicyRules(document.Id, document.Version, [.. document.Rules], document.Defaults);
+        rules = new PolicyRules(document.Id, document.Version, [.. document.Rules], document.Defaults) { Service = document.Service };
         return true;
     }
 
@@ -90,7 +93,8 @@ public sealed class PolicyRules : IPolicyEngine
         ArgumentNullException.ThrowIfNull(other);
         bool defaults = PolicyQuestions.All.All(question => _defaults.GetValueOrDefault(question, PolicyEffect.Deny) >= other._defaults.GetValueOrDefault(question, PolicyEffect.Deny));
         bool rules = other._rules.All(rule => _rules.Any(own => own.Effect >= rule.Effect && own.MatchesAllOf(rule)));
-        return defaults && rules && _rules.Where(Weakens).All(rule => other._rules.Any(known => known.Effect <= rule.Effect && known.MatchesAllOf(rule)));
+        bool service = other.Service is null || Service == other.Service;
+        return service && defaults && rules && _rules.Where(Weakens).All(rule => other._rules.Any(known => known.Effect <= rule.Effect && known.MatchesAllOf(rule)));
     }
 
     // A rule below a default opens what would be closed without it.

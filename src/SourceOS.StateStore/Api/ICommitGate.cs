@@ -29,6 +29,18 @@ public interface ICommitGate
     GateDecision Evaluate(ProposedCommit commit, IStateView state);
 }
 
+/// <summary>A gate that must ask something which takes time. It asks before the commit enters the queue and judges on the writer thread, from what it was told.</summary>
+public interface IPreparedGate : ICommitGate
+{
+    /// <summary>Asks. Called on the thread of whoever commits, many calls at a time, before the commit is queued; the writer thread does not wait for it.</summary>
+    /// <param name="store">The store, to read what is visible now; the commit may find a newer state.</param>
+    /// <param name="session">Who commits.</param>
+    /// <param name="changes">What is proposed; valid until the commit completes.</param>
+    /// <param name="cancellationToken">Withdraws the commit.</param>
+    /// <returns>What the gate finds again with <see cref="ProposedCommit.PreparedBy"/>; null when there was nothing to ask.</returns>
+    ValueTask<object?> PrepareAsync(StateStore store, SessionIdentity session, IReadOnlyList<ProposedChange> changes, CancellationToken cancellationToken);
+}
+
 /// <summary>A gate's answer.</summary>
 public enum GateOutcome
 {
@@ -75,7 +87,19 @@ public readonly record struct ProposedChange(
 /// <param name="Session">Who proposes it.</param>
 /// <param name="Changes">Its changes, in order.</param>
 /// <param name="ProposedAt">The commit time it will carry.</param>
-public sealed record ProposedCommit(SessionIdentity Session, IReadOnlyList<ProposedChange> Changes, DateTimeOffset ProposedAt);
+public sealed record ProposedCommit(SessionIdentity Session, IReadOnlyList<ProposedChange> Changes, DateTimeOffset ProposedAt)
+{
+    internal IReadOnlyDictionary<ICommitGate, object>? Prepared { get; init; }
+
+    /// <summary>What a gate was told before this commit entered the queue.</summary>
+    /// <param name="gate">The gate.</param>
+    /// <returns>What its <see cref="IPreparedGate.PrepareAsync"/> gave; null when it asked nothing.</returns>
+    public object? PreparedBy(ICommitGate gate)
+    {
+        ArgumentNullException.ThrowIfNull(gate);
+        return Prepared is not null && Prepared.TryGetValue(gate, out object? found) ? found : null;
+    }
+}
 
 /// <summary>Turns a gate's refusal into what the store remembers of it. Called on the writer thread only.</summary>
 public interface IRefusalAuditor

@@ -100,7 +100,10 @@ internal sealed class CommitAdmission(StateFold fold, IReadOnlyList<ICommitGate>
         return null;
     }
 
-    private static ProposedCommit Propose(CommitWork work, DateTimeOffset now)
+    private static ProposedCommit Propose(CommitWork work, DateTimeOffset now) => new(work.Session, ChangesOf(work), now) { Prepared = work.Prepared };
+
+    /// <summary>The changes of a commit as gates see them.</summary>
+    internal static List<ProposedChange> ChangesOf(CommitWork work)
     {
         List<ProposedChange> changes = new(work.Batch.Count);
         foreach (CommitChange change in work.Batch.Changes)
@@ -108,7 +111,7 @@ internal sealed class CommitAdmission(StateFold fold, IReadOnlyList<ICommitGate>
             changes.Add(new ProposedChange(change.Action, change.Kind, change.Id, change.Body, change.Options, change.EventType));
         }
 
-        return new ProposedCommit(work.Session, changes, now);
+        return changes;
     }
 
     private CommitReceipt? JudgeGates(ICommitGate[] asked, ProposedCommit? proposed)

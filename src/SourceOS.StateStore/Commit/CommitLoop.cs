@@ -144,7 +144,10 @@ internal sealed class CommitLoop
 
     private void Admit(CommitWork work)
     {
-        DateTimeOffset now = _parts.Clock.GetUtcNow();
+        // Commit times never go back, whatever the clock does between two openings: what has run out by the log's own time stays run out.
+        DateTimeOffset clock = _parts.Clock.GetUtcNow();
+        DateTimeOffset floor = Times.FromMicros(_parts.Fold.Header.CommitTimeMicros);
+        DateTimeOffset now = clock > floor ? clock : floor;
         CommitReceipt? refusal;
         CommitBatch? audit;
         try

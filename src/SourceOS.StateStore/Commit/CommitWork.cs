@@ -14,6 +14,9 @@ internal sealed class CommitWork(CommitBatch batch, SessionIdentity session, Com
 
     internal CommitWait Wait { get; } = wait;
 
+    /// <summary>What the gates were told before the commit was queued; null when none asked.</summary>
+    internal Dictionary<ICommitGate, object>? Prepared { get; set; }
+
     internal Task<CommitReceipt> Completion => _completion.Task;
 
     internal void Complete(CommitReceipt receipt) => _completion.TrySetResult(receipt);

@@ -101,6 +101,11 @@ public sealed class ScopeGateTests : IDisposable
         _store.Reopen(_clock);
         _clock.Now = s_start;
         _store.Refused(_store.Session("actor:bot"), new CommitBatch().Delete(RecordKind.Object, "object:b"), "actor.lease-lapsed");
+
+        // A commit under the clock that was set back does not lower the floor for the next opening.
+        Done(_store.Session(), Batch(GovernedFixture.Object("object:c")));
+        _store.Reopen(_clock);
+        _store.Refused(_store.Session("actor:bot"), new CommitBatch().Delete(RecordKind.Object, "object:b"), "actor.lease-lapsed");
     }
 
     [Fact]
