@@ -154,7 +154,8 @@ internal sealed class ParityKeeper : IDisposable
             }
             catch (OperationCanceledException)
             {
-                // What was not made is made at the next open.
+                // What was not made is made at the next open; the next look finds the end.
+                continue;
             }
             catch (Exception exception)
             {

@@ -43,7 +43,12 @@ internal sealed record ParityFacts(IReadOnlyList<SegmentHeal> Heals, IReadOnlyLi
     internal bool IsEmpty => Heals.Count == 0 && Remake.Count == 0 && Remove.Count == 0;
 
     /// <summary>Names what was seen, for a plan's hash.</summary>
-    internal string Fingerprint => IsEmpty ? "" : $"|{string.Join(';', Heals.Select(static heal => $"{heal.Segment}:{heal.BlockText}"))}|{string.Join(',', Remake)}|{string.Join(',', Remove)}";
+    /// <param name="isFenced">Whether a fence replaces the log, and with it every parity file.</param>
+    internal string Fingerprint(bool isFenced)
+    {
+        string heals = string.Join(';', Heals.Select(static heal => $"{heal.Segment}:{heal.BlockText}"));
+        return IsEmpty || (isFenced && Heals.Count == 0) ? "" : isFenced ? "|" + heals : $"|{heals}|{string.Join(',', Remake)}|{string.Join(',', Remove)}";
+    }
 
     /// <summary>The step that makes parity again.</summary>
     internal RepairStep MakeStep(int order)

@@ -22,7 +22,7 @@ internal sealed record RepairFacts(
     /// <summary>Names the store and what was seen.</summary>
     internal string Fingerprint => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Superblock.StoreId}|{Superblock.UpdateCounter}|{SuperblockFlaw}|{Found.Tip.Address}|{Found.Tip.ChainHead}|{Found.Slots.Newest?.Descriptor.Generation ?? 0}|{State.Reason}|{State.Header?.ChainHead}|{State.Header?.LogPosition}|{Fence?.Survey.WholeUntil}|{(Fence is null ? "" : string.Join(',', Fence.Lost))}{Parity.Fingerprint}");
+        $"{Superblock.StoreId}|{Superblock.UpdateCounter}|{SuperblockFlaw}|{Found.Tip.Address}|{Found.Tip.ChainHead}|{Found.Slots.Newest?.Descriptor.Generation ?? 0}|{State.Reason}|{State.Header?.ChainHead}|{State.Header?.LogPosition}|{Fence?.Survey.WholeUntil}|{(Fence is null ? "" : string.Join(',', Fence.Lost))}{Parity.Fingerprint(Fence is not null)}");
 
     /// <summary>Looks at a store.</summary>
     internal static RepairFacts Collect(StoreLayout layout, StoreFiles files, StateStoreOptions options)

@@ -155,7 +155,7 @@ public sealed class ParityTests
     [Fact]
     public async Task Each_bit_of_a_parity_file_that_flips_is_found_and_mended()
     {
-        using TestDirectory directory = await FencedStores.MakeAsync(90);
+        using TestDirectory directory = await FencedStores.MakeAsync(150);
         StoreLayout layout = new(directory.StorePath);
         Superblock superblock = SuperblockReader.Read(layout).Newest!;
         string file = ParityOf(directory.StorePath, 0);
@@ -237,7 +237,7 @@ public sealed class ParityTests
     [Fact]
     public async Task No_parity_is_made_of_a_segment_that_is_not_whole()
     {
-        using TestDirectory directory = await FencedStores.MakeAsync(90);
+        using TestDirectory directory = await FencedStores.MakeAsync(150);
         FencedStores.FlipBeyondParity(FencedStores.Segment(directory.StorePath, 0), 32768 + 5000);
         StoreLayout layout = new(directory.StorePath);
         ParityMaker maker = new(LinuxFileOps.Instance, layout, SuperblockReader.Read(layout).Newest!, TimeProvider.System);

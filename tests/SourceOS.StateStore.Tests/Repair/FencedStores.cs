@@ -70,7 +70,11 @@ internal static class FencedStores
     internal static void FlipBeyondParity(string segment, long offset)
     {
         Flip(segment, offset);
-        File.Delete(segment.Replace("/events/", "/parity/", StringComparison.Ordinal).Replace(".log", ".parity", StringComparison.Ordinal));
+        string parity = segment.Replace("/events/", "/parity/", StringComparison.Ordinal).Replace(".log", ".parity", StringComparison.Ordinal);
+        if (File.Exists(parity))
+        {
+            File.Delete(parity);
+        }
     }
 
     internal static void Flip(string file, long offset)

@@ -20,7 +20,7 @@ public sealed class RepairCrashTests
     [InlineData("parity")]
     public async Task Cut_off_at_any_step_a_repair_is_finished_by_running_it_again(string what)
     {
-        using TestDirectory directory = await FencedStores.MakeAsync(90);
+        using TestDirectory directory = await FencedStores.MakeAsync(what is "heal" or "parity" ? 150 : 90);
         Dictionary<string, string> records = FencedStores.Records(directory.StorePath);
         string segment = FencedStores.Segment(directory.StorePath, 0);
         if (what == "heads")
