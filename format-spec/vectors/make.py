@@ -214,6 +214,28 @@ def write_superblock():
     page.write()
 
 
+# --- parity.md ------------------------------------------------------------------------------------------------------
+
+def write_parity():
+    page = Page("parity.hex", ["Parity headers with their table (parity.md). Block i of the data is the byte `fill` + i, 65,536 times; `parity` is the first byte of each",
+                               "block of parity, which repeats it."])
+    for title, segment, bits, fill, made in (("the smallest segment", 0, 17, 1, 1700000000000000), ("two groups", 70000, 21, 5, 0)):
+        count = (1 << bits) // 65536
+        groups = (count + 15) // 16
+        firsts = [(fill + i) & 0xFF for i in range(count)]
+        sums = [0] * groups
+        for i, first in enumerate(firsts):
+            sums[i % groups] ^= first
+        place = lambda index: STORE_ID + u64(segment) + u64(index)
+        table = b"".join(u128(tagged128(place(i), bytes([first]) * 65536)) for i, first in enumerate(firsts + sums))
+        page.case(title, store_id=STORE_ID, segment=segment, segment_bits=bits, made_at=made, fill=fill, parity=bytes(sums), table=table,
+                  bytes=sealed(at(4096, [
+                      (0, b"SOPARIT1"), (8, u16(1)), (10, u16(1)), (16, STORE_ID), (32, u64(segment)), (40, u64(32768)), (48, u64(1 << bits)),
+                      (56, u32(65536)), (60, u32(count)), (64, u32(groups)), (68, u8(bits)), (72, i64(made)),
+                      (80, u128(tagged128(place(2**64 - 1), table)))]), 4092))
+    page.write()
+
+
 # --- segments.md ----------------------------------------------------------------------------------------------------
 
 def write_segments():
@@ -452,6 +474,7 @@ if __name__ == "__main__":
     write_merkle()
     write_superblock()
     write_segments()
+    write_parity()
     write_events()
     write_frames()
     write_records()

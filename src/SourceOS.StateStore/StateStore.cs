@@ -49,6 +49,9 @@ public sealed class StateStore : IAsyncDisposable, IDisposable
     /// <summary>Why the store takes no more commits; null while it does.</summary>
     public StateStoreException? Fault => _source.Fault;
 
+    /// <summary>How making parity of the log goes; for a store opened for reading, null.</summary>
+    public ParityStatus? Parity => _writer?.Parity.Status;
+
     /// <summary>Highest sequence that a new snapshot shows.</summary>
     public ulong VisibleSequence => _writer?.VisibleSequence ?? _reader!.VisibleSequence;
 

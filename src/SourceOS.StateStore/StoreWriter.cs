@@ -8,6 +8,7 @@ using SourceOS.StateStore.Fold;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Locking;
 using SourceOS.StateStore.Log;
+using SourceOS.StateStore.Parity;
 using SourceOS.StateStore.Readers.Log;
 using SourceOS.StateStore.State;
 using SourceOS.StateStore.Storage.Files;
@@ -22,6 +23,7 @@ internal sealed class StoreWriter : SnapshotSource, IDisposable
     private readonly LogWriter _log;
     private readonly CommitLoop _loop;
     private readonly EngineMetrics _metrics;
+    private readonly ParityKeeper _parity;
     private readonly ILogger _logger;
     private readonly TimeProvider _clock;
     private TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -44,13 +46,19 @@ internal sealed class StoreWriter : SnapshotSource, IDisposable
         _visibleSequence = header.LastSequence;
         _metrics = new EngineMetrics(
             StoreIds.ToGuid(Superblock.StoreId).ToString(), () => (long)VisibleSequence, () => _loop?.QueueLength ?? 0, () => OpenSnapshots);
+        _parity = new ParityKeeper(ops, Layout, Superblock, options, _metrics, _logger);
         CommitLoopParts parts = new(
             _state, new StateFold(view, header, digest), _log, Superblock.StoreId, options, ops, Layout.StorePath, _clock, _metrics, _logger);
         _loop = new CommitLoop(parts, Published);
         EngineLog.Opened(_logger, Layout.StorePath, Report.Case, _visibleSequence, Report.Summary);
 
+        // Opening wrote a synced slot that confirms everything up to here.
+        long tail = _log.Tip.Address;
+        _log.Confirmed = _parity.Notice;
+
         // Last: what throws before it leaves no thread behind.
         _loop.Start();
+        _parity.Notice(tail);
     }
 
     /// <summary>Starts the writer of an opened store. What was opened is given back when that fails.</summary>
@@ -70,6 +78,8 @@ internal sealed class StoreWriter : SnapshotSource, IDisposable
     }
 
     internal RecoveryReport Report { get; }
+
+    internal ParityKeeper Parity => _parity;
 
     internal ulong VisibleSequence => Volatile.Read(ref _visibleSequence);
 
@@ -127,6 +137,7 @@ internal sealed class StoreWriter : SnapshotSource, IDisposable
         }
         finally
         {
+            _parity.Dispose();
             _log.Dispose();
             _state.CloseEnvironment();
             Release();

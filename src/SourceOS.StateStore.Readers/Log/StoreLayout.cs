@@ -26,6 +26,9 @@ public sealed class StoreLayout
     /// <summary>Name of the directory of reports.</summary>
     public const string ReportsName = "reports";
 
+    /// <summary>Name of the directory of parity.</summary>
+    public const string ParityName = "parity";
+
     /// <summary>Name of the journal of an erasure that is not finished.</summary>
     public const string ErasureJournalName = "erasure.journal";
 
@@ -40,6 +43,7 @@ public sealed class StoreLayout
 
     private const string SegmentPrefix = "segment-";
     private const string SegmentSuffix = ".log";
+    private const string ParitySuffix = ".parity";
     private const int SegmentDigits = 8;
     private const string GenerationPrefix = "g";
 
@@ -72,6 +76,9 @@ public sealed class StoreLayout
     /// <summary>Path of the directory of reports.</summary>
     public string ReportsPath => Path.Combine(StorePath, ReportsName);
 
+    /// <summary>Path of the directory of parity.</summary>
+    public string ParityFolderPath => Path.Combine(StorePath, ParityName);
+
     /// <summary>Path of the journal of an erasure that is not finished.</summary>
     public string ErasureJournalPath => Path.Combine(StorePath, ErasureJournalName);
 
@@ -85,6 +92,17 @@ public sealed class StoreLayout
     /// <param name="segment">The segment's number.</param>
     /// <returns>The path.</returns>
     public string SegmentPath(int segment) => Path.Combine(EventsPath, SegmentName(segment));
+
+    /// <summary>The name of the file that holds a segment's parity.</summary>
+    /// <param name="segment">The segment's number, not negative.</param>
+    /// <returns>The name without a directory.</returns>
+    public static string ParityFileName(int segment)
+        => SegmentPrefix + segment.ToString("D8", CultureInfo.InvariantCulture) + ParitySuffix;
+
+    /// <summary>The path of a segment's parity.</summary>
+    /// <param name="segment">The segment's number.</param>
+    /// <returns>The path.</returns>
+    public string ParityPath(int segment) => Path.Combine(ParityFolderPath, ParityFileName(segment));
 
     /// <summary>The directory name of a state generation.</summary>
     /// <param name="generation">The generation, from 1.</param>
@@ -115,13 +133,21 @@ public sealed class StoreLayout
     /// <param name="name">A name without a directory.</param>
     /// <param name="segment">The segment's number.</param>
     /// <returns>Whether <see cref="SegmentName"/> gives this name for <paramref name="segment"/>.</returns>
-    public static bool TryParseSegmentName(ReadOnlySpan<char> name, out int segment)
+    public static bool TryParseSegmentName(ReadOnlySpan<char> name, out int segment) => TryParseName(name, SegmentSuffix, out segment);
+
+    /// <summary>Understands the name of a parity file.</summary>
+    /// <param name="name">A name without a directory.</param>
+    /// <param name="segment">The number of the segment that it covers.</param>
+    /// <returns>Whether <see cref="ParityFileName"/> gives this name for <paramref name="segment"/>.</returns>
+    public static bool TryParseParityName(ReadOnlySpan<char> name, out int segment) => TryParseName(name, ParitySuffix, out segment);
+
+    private static bool TryParseName(ReadOnlySpan<char> name, string suffix, out int segment)
     {
         segment = 0;
         if (!name.StartsWith(SegmentPrefix, StringComparison.Ordinal)
-            || !name.EndsWith(SegmentSuffix, StringComparison.Ordinal)
-            || name.Length < SegmentPrefix.Length + SegmentDigits + SegmentSuffix.Length
-            || !TryParseNumber(name[SegmentPrefix.Length..^SegmentSuffix.Length], SegmentDigits, out ulong number)
+            || !name.EndsWith(suffix, StringComparison.Ordinal)
+            || name.Length < SegmentPrefix.Length + SegmentDigits + suffix.Length
+            || !TryParseNumber(name[SegmentPrefix.Length..^suffix.Length], SegmentDigits, out ulong number)
             || number > int.MaxValue)
         {
             return false;

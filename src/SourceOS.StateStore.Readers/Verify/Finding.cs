@@ -27,6 +27,9 @@ public enum FindingClass
 
     /// <summary>Bytes that nobody misses.</summary>
     Disposable = 3,
+
+    /// <summary>Bytes that only serve to heal others: parity.</summary>
+    Protective = 4,
 }
 
 /// <summary>Where a finding is. Parts that do not apply are null or empty.</summary>

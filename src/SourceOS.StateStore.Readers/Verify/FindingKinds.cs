@@ -12,6 +12,7 @@ public static class FindingKinds
     private const string Nothing = "nothing";
     private const string Redundancy = "nothing while its twin holds";
     private const string Events = "the events that lie there, and every record whose only trace they are";
+    private const string NoHealing = "nothing while the segment is sound; a block of it that rots cannot be computed again";
     private const string State = "answers from the state are wrong or missing until it is rebuilt from the log";
 
     // Filled by the initialisers below and by nothing else.
@@ -142,6 +143,18 @@ public static class FindingKinds
 
     /// <summary>The state's position is not a commit of this log: the two have different histories.</summary>
     public static readonly FindingKind LogForked = Add("log.forked", Error, Durable, false, "one of two histories; a person must say which one counts");
+
+    /// <summary>Segments that the log has left behind have no parity.</summary>
+    public static readonly FindingKind ParityMissing = Add("log.parity.missing", Info, Protective, true, NoHealing);
+
+    /// <summary>A segment's parity is not valid, not that segment's, or not sound.</summary>
+    public static readonly FindingKind ParityDamaged = Add("log.parity.damaged", Error, Protective, true, NoHealing);
+
+    /// <summary>A segment's parity is of other bytes than the segment holds, and the segment is whole.</summary>
+    public static readonly FindingKind ParityStale = Add("log.parity.stale", Warning, Protective, true, NoHealing);
+
+    /// <summary>A file of parity that covers no segment of the log, or that was being made when a writer stopped.</summary>
+    public static readonly FindingKind ParityLeftOver = Add("log.parity.left-over", Info, Disposable, true, Nothing);
 
     /// <summary>The generation of the state that the superblock names is not there.</summary>
     public static readonly FindingKind StateMissing = Add("state.missing", Error, Rebuildable, true, State);

@@ -40,6 +40,7 @@ public static class StoreVerifier
         if (log is not null)
         {
             durable = LogVerdict.Judge(context, survey, log, claim).Durable;
+            ParityCheck.Run(context, survey, log);
             if (state is not null && header is not null)
             {
                 StateCross.Check(context, survey, log, state);

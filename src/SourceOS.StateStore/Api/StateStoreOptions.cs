@@ -45,6 +45,9 @@ public sealed class StateStoreOptions
     /// <summary>Whether an unreadable, missing or unproven state is rebuilt from the log at open. When false such a store refuses to open for writing with <see cref="StateStoreErrorCode.StateDamaged"/>. Default true.</summary>
     public bool RebuildStateAtOpen { get; set; } = true;
 
+    /// <summary>Whether a writer makes parity of the log segments that it leaves behind, in the background (6.25 % of the log; docs/decisions/0014-parity.md). Default true.</summary>
+    public bool KeepsParity { get; set; } = true;
+
     /// <summary>Gates that see each proposed commit, in order; the first that does not allow it decides. They run on the writer thread and must not block.</summary>
     public IList<ICommitGate> Gates { get; } = [];
 
@@ -82,6 +85,9 @@ public sealed class StateStoreOptions
         StateStoreOptions copy = (StateStoreOptions)MemberwiseClone();
         copy.ProveStateUpToBytes = long.MaxValue;
         copy.RebuildStateAtOpen = true;
+
+        // A repair makes parity itself, in its turn.
+        copy.KeepsParity = false;
         return copy;
     }
 

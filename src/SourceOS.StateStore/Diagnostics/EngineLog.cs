@@ -18,6 +18,9 @@ internal static partial class EngineLog
     [LoggerMessage(4, LogLevel.Information, "Closed {Path} at sequence {Sequence}")]
     internal static partial void Closed(ILogger logger, string path, ulong sequence);
 
+    [LoggerMessage(6, LogLevel.Warning, "No parity was made of log segment {Segment} of {Path}; the next open or a repair tries again")]
+    internal static partial void ParityFailed(ILogger logger, string path, int segment, Exception exception);
+
     [LoggerMessage(5, LogLevel.Error, "Closing {Path} failed; the next open recovers")]
     internal static partial void CloseFailed(ILogger logger, string path, Exception exception);
 }

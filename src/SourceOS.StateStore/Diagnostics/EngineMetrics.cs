@@ -13,6 +13,8 @@ internal sealed class EngineMetrics : IDisposable
     private readonly Meter _meter = new(Name);
     private readonly Counter<long> _commits;
     private readonly Counter<long> _refusals;
+    private readonly Counter<long> _parityMade;
+    private readonly Counter<long> _parityFailures;
     private readonly Histogram<double> _groupSeconds;
     private readonly Histogram<long> _groupCommits;
 
@@ -21,6 +23,8 @@ internal sealed class EngineMetrics : IDisposable
         KeyValuePair<string, object?> store = new("store.id", storeId);
         _commits = _meter.CreateCounter<long>("sourceos.statestore.commits", "{commit}", "Commits acknowledged.", [store]);
         _refusals = _meter.CreateCounter<long>("sourceos.statestore.refusals", "{commit}", "Commits refused by a rule.", [store]);
+        _parityMade = _meter.CreateCounter<long>("sourceos.statestore.parity.made", "{segment}", "Log segments whose parity was made.", [store]);
+        _parityFailures = _meter.CreateCounter<long>("sourceos.statestore.parity.failures", "{segment}", "Log segments whose parity could not be made.", [store]);
         _groupSeconds = _meter.CreateHistogram<double>("sourceos.statestore.group.duration", "s", "Time from taking a group to its visibility.", [store]);
         _groupCommits = _meter.CreateHistogram<long>("sourceos.statestore.group.commits", "{commit}", "Commits that shared one sync.", [store]);
         _meter.CreateObservableGauge("sourceos.statestore.sequence", visibleSequence, "{event}", "Highest visible sequence.", [store]);
@@ -37,6 +41,10 @@ internal sealed class EngineMetrics : IDisposable
         _groupCommits.Record(commits);
         _groupSeconds.Record(elapsed.TotalSeconds);
     }
+
+    internal void ParityMade() => _parityMade.Add(1);
+
+    internal void ParityFailed() => _parityFailures.Add(1);
 
     internal void CommitRefused() => _refusals.Add(1);
 

@@ -3,6 +3,7 @@
 // is worth nothing is set aside, and the log is judged as it stands.
 
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Parity;
 using SourceOS.StateStore.Readers.Log;
 using SourceOS.StateStore.Recovery;
 using SourceOS.StateStore.Storage.Events;
@@ -47,6 +48,8 @@ internal sealed class ErasureReplay
             return null;
         }
 
+        // Parity of the old bytes would bring them back, and can hold them as they are. The writer that opens the store makes it anew.
+        ParityMaker.DropAll(ops, layout);
         journal.ForEach((address, frame) => Write(segments, address, frame.Span));
         segments.SyncDirty();
         return new ErasureReplay(ops, layout, journal.Head);

@@ -44,6 +44,9 @@ internal sealed class LogWriter : IDisposable
     /// <summary>Whether the last group waits for its confirmation.</summary>
     internal bool NeedsConfirmation => !_isConfirmed;
 
+    /// <summary>Hears up to which address the log is durable and a slot says so. Called on the writer thread; must not throw.</summary>
+    internal Action<long>? Confirmed { get; set; }
+
     /// <summary>Where entries land.</summary>
     internal LogLayout Layout => _log.Layout;
 
@@ -75,6 +78,7 @@ internal sealed class LogWriter : IDisposable
         WriteSlot(tip, _durableTail, isCleanClose: false, stateTransaction: 0, stateGeneration: 0);
         _files.SyncDirty();
         _slots.Synced();
+        Confirmed?.Invoke(_durableTail);
         _durableTail = tip.Address;
         Tip = tip;
         DurableFrameCount = tip.FrameCount;
@@ -86,6 +90,7 @@ internal sealed class LogWriter : IDisposable
     {
         WriteSlot(Tip, Tip.Address, isCleanClose: false, stateTransaction: 0, stateGeneration: 0);
         _isConfirmed = true;
+        Confirmed?.Invoke(Tip.Address);
     }
 
     /// <summary>Writes and syncs the slot of an open or a clean close.</summary>
@@ -95,6 +100,7 @@ internal sealed class LogWriter : IDisposable
         _files.SyncDirty();
         _slots.Synced();
         _isConfirmed = true;
+        Confirmed?.Invoke(Tip.Address);
     }
 
     /// <summary>Makes every slot but the newest zero, durably: a slot holds a copy of a block of the log, and an erasure leaves no copy.</summary>

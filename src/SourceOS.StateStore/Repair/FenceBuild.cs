@@ -69,6 +69,7 @@ internal sealed class FenceBuild(StoreLayout layout, Superblock superblock, Stat
         Clock = options.Clock,
         Files = options.Files,
         SnapshotMaxAgeMs = 3_600_000,
+        KeepsParity = false,
     };
 
     // The base lies in a segment that never was, 64 bytes behind its start like the first address of any log, so that tail slots of the empty log have a segment to stand in.

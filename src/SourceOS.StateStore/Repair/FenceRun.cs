@@ -35,6 +35,9 @@ internal sealed class FenceRun(RepairPlace place)
             report = RepairReports.Make(plan, identity, reportId, "The damaged log was set aside whole, and a new one starts behind it.", new RepairCounts(records, 0, lastSegment + 1, plan.HumanReview.Count), place.Clock.GetUtcNow())).ConfigureAwait(false);
         folder.WriteNote(Note(folder, plan, identity, made, report));
         folder.Forward.Run();
+
+        // The parity of what was set aside covers nothing any more; a cut-off here leaves a step for the next plan.
+        ParityRepair.Make(place.Layout, made.Superblock, place.Ops, place.Clock, ParityRepair.Find(place.Layout, made.Superblock, place.Files));
         RepairReports.Keep(place.Ops, place.Layout, reportId, report);
         return new RepairOutcome(plan.PlanHash, "repaired", reportId, null);
     }

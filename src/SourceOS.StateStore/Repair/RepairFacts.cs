@@ -14,24 +14,27 @@ namespace SourceOS.StateStore;
 /// <param name="State">The state.</param>
 /// <param name="Found">What recovery says.</param>
 /// <param name="Heads">Parts of segment heads that do not verify; empty where a fence replaces the log anyway.</param>
+/// <param name="Parity">What parity heals, and what must be done for it; everything else is about the log as it is once it is healed.</param>
 /// <param name="Fence">The fence that answers damage of the log; null when none is needed, or none may be set.</param>
 internal sealed record RepairFacts(
-    Superblock Superblock, string SuperblockFlaw, StateInspection State, LogRecoveryResult Found, IReadOnlyList<HeadFlaw> Heads, FencePlan? Fence)
+    Superblock Superblock, string SuperblockFlaw, StateInspection State, LogRecoveryResult Found, IReadOnlyList<HeadFlaw> Heads, ParityFacts Parity, FencePlan? Fence)
 {
     /// <summary>Names the store and what was seen.</summary>
     internal string Fingerprint => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Superblock.StoreId}|{Superblock.UpdateCounter}|{SuperblockFlaw}|{Found.Tip.Address}|{Found.Tip.ChainHead}|{Found.Slots.Newest?.Descriptor.Generation ?? 0}|{State.Reason}|{State.Header?.ChainHead}|{State.Header?.LogPosition}|{Fence?.Survey.WholeUntil}|{(Fence is null ? "" : string.Join(',', Fence.Lost))}");
+        $"{Superblock.StoreId}|{Superblock.UpdateCounter}|{SuperblockFlaw}|{Found.Tip.Address}|{Found.Tip.ChainHead}|{Found.Slots.Newest?.Descriptor.Generation ?? 0}|{State.Reason}|{State.Header?.ChainHead}|{State.Header?.LogPosition}|{Fence?.Survey.WholeUntil}|{(Fence is null ? "" : string.Join(',', Fence.Lost))}{Parity.Fingerprint(Fence is not null)}");
 
     /// <summary>Looks at a store.</summary>
     internal static RepairFacts Collect(StoreLayout layout, StoreFiles files, StateStoreOptions options)
     {
         (Superblock superblock, string flaw) = ReadOrDerive(layout, files);
         StateInspection state = StateInspection.Run(layout, superblock, needsProof: true, options.ProveStateUpToBytes);
-        LogRecoveryResult found = new LogRecovery(layout, superblock, files).Run(state);
-        FencePlan? fence = FencePlan.TryMake(layout, superblock, files, state, found);
-        IReadOnlyList<HeadFlaw> heads = fence is null && found.Decision.MayWrite ? HeadRepair.Find(layout, superblock, files) : [];
-        return new RepairFacts(superblock, flaw, state, found, heads, fence);
+        ParityFacts parity = ParityRepair.Find(layout, superblock, files);
+        StoreFiles healed = ParityRepair.Healed(layout, superblock, files, parity.Heals);
+        LogRecoveryResult found = new LogRecovery(layout, superblock, healed).Run(state);
+        FencePlan? fence = FencePlan.TryMake(layout, superblock, healed, state, found);
+        IReadOnlyList<HeadFlaw> heads = fence is null && found.Decision.MayWrite ? HeadRepair.Find(layout, superblock, healed) : [];
+        return new RepairFacts(superblock, flaw, state, found, heads, parity, fence);
     }
 
     private static (Superblock Superblock, string Flaw) ReadOrDerive(StoreLayout layout, StoreFiles files)

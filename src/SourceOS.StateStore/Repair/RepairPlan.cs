@@ -42,6 +42,12 @@ public enum RepairAction
 
     /// <summary>Finishes an erasure that was begun before.</summary>
     FinishErasure = 11,
+
+    /// <summary>Computes rotten blocks of a sealed log segment again from its parity.</summary>
+    HealSegment = 12,
+
+    /// <summary>Makes the parity of sealed log segments, where it is missing or not sound.</summary>
+    MakeParity = 13,
 }
 
 /// <summary>One step of a repair.</summary>

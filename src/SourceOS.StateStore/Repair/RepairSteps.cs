@@ -21,6 +21,11 @@ internal static class RepairSteps
             steps.Add(new RepairStep(1, RepairAction.RebuildSuperblock, StoreLayout.SuperblockName, "the log and the state", $"both slots of the superblock ({facts.SuperblockFlaw})", "the superblock as it is, if there is one", false));
         }
 
+        foreach (SegmentHeal heal in facts.Parity.Heals)
+        {
+            steps.Add(heal.Step(steps.Count + 1));
+        }
+
         if (facts.Fence is FencePlan fence)
         {
             steps.Add(FencePlan.Step(steps.Count + 1));
@@ -40,6 +45,11 @@ internal static class RepairSteps
         }
 
         AddSteps(steps, facts);
+        if (facts.Parity.Remake.Count + facts.Parity.Remove.Count > 0)
+        {
+            steps.Add(facts.Parity.MakeStep(steps.Count + 1));
+        }
+
         ulong known = Math.Max(facts.State.Header?.LastSequence ?? 0, facts.Found.Slots.Newest?.Descriptor.LastSequence ?? 0);
         ulong lost = known > facts.Found.Tip.LastSequence ? known - facts.Found.Tip.LastSequence : 0;
         return new RepairPlan(steps, lost, 0, review, facts.Fingerprint);

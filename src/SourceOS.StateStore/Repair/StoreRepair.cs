@@ -124,22 +124,28 @@ public static class StoreRepair
         }
     }
 
-    // What stands around the frames comes first: opening the store needs it.
+    // Frames and what stands around them come first: opening the store needs both.
     private static void Mend(RepairPlace place, RepairFacts facts)
     {
-        if (facts.SuperblockFlaw.Length == 0 && facts.Heads.Count == 0)
+        bool makesParity = facts.Fence is null && facts.Parity.Remake.Count + facts.Parity.Remove.Count > 0;
+        if (facts.SuperblockFlaw.Length == 0 && facts.Heads.Count == 0 && facts.Parity.Heals.Count == 0 && !makesParity)
         {
             return;
         }
 
         using WriterLock writerLock = WriterLock.Acquire(place.Ops, place.Layout.LockPath, place.Clock);
         Quarantine quarantine = new(place.Ops, place.Layout.QuarantinePath, place.Clock);
+        ParityRepair.Heal(place.Layout, facts.Superblock, place.Ops, quarantine, facts.Parity.Heals);
         if (facts.SuperblockFlaw.Length > 0)
         {
             SuperblockDerivation.Write(place.Layout, place.Ops, quarantine, facts.Superblock);
         }
 
         HeadRepair.Apply(place.Layout, facts.Superblock, place.Ops, quarantine, facts.Heads, facts.Found.LastEpoch);
+        if (makesParity)
+        {
+            ParityRepair.Make(place.Layout, facts.Superblock, place.Ops, place.Clock, facts.Parity);
+        }
     }
 
     private static RepairOutcome FinishSwap(RepairPlace place, string planHash)

@@ -113,6 +113,80 @@ public sealed class VectorTests
     }
 
     [Fact]
+    public void Parity_is_written_and_read_as_the_vectors()
+    {
+        foreach (VectorCase c in VectorFile.Read("parity.hex"))
+        {
+            int bits = c.Int("segment-bits");
+            long segment = c.Number("segment");
+            int groups = ParityHeader.GroupsOf(bits);
+            byte[] table = new byte[ParityHeader.TableLengthBytesOf(bits)];
+            byte[] sums = new byte[groups * ParityHeader.BlockLengthBytes];
+            byte[] block = new byte[ParityHeader.BlockLengthBytes];
+            for (int i = 0; i < ParityHeader.DataBlocksOf(bits); i++)
+            {
+                Array.Fill(block, (byte)(c.Int("fill") + i));
+                Checksum.Write128(table.AsSpan(i * 16), ParityBlocks.BlockCheck(c.StoreId, segment, i, block));
+                ParityBlocks.Xor(sums.AsSpan(i % groups * block.Length, block.Length), block);
+            }
+
+            for (int group = 0; group < groups; group++)
+            {
+                ReadOnlySpan<byte> sum = sums.AsSpan(group * block.Length, block.Length);
+                Assert.Equal(c.Bytes("parity")[group], sum[0]);
+                Assert.False(sum.ContainsAnyExcept(sum[0]));
+                Checksum.Write128(table.AsSpan((ParityHeader.DataBlocksOf(bits) + group) * 16), ParityBlocks.BlockCheck(c.StoreId, segment, ParityHeader.DataBlocksOf(bits) + group, sum));
+            }
+
+            Assert.Equal(c.Bytes("table"), table);
+            ParityHeader header = new()
+            {
+                StoreId = c.StoreId, SegmentNumber = segment, SegmentBits = bits, MadeAtMicros = c.Number("made-at"), TableCheck = ParityBlocks.TableCheck(c.StoreId, segment, table),
+            };
+            byte[] bytes = new byte[ParityHeader.LengthBytes];
+            header.Encode(bytes);
+            Assert.Equal(c.Bytes("bytes"), bytes);
+            Assert.True(ParityHeader.TryDecode(c.Bytes("bytes"), out ParityHeader back, out _));
+            Assert.Equal(header, back);
+        }
+    }
+
+    [Fact]
+    public void Every_bit_of_a_parity_header_counts()
+    {
+        byte[] bytes = VectorFile.Read("parity.hex")[0].Bytes("bytes");
+        for (int bit = 0; bit < bytes.Length * 8; bit++)
+        {
+            bytes[bit / 8] ^= (byte)(1 << (bit % 8));
+            Assert.False(ParityHeader.TryDecode(bytes, out _, out FormatFault fault));
+            Assert.True(fault.IsFault);
+            bytes[bit / 8] ^= (byte)(1 << (bit % 8));
+        }
+
+        for (int length = 0; length < bytes.Length; length += 511)
+        {
+            Assert.False(ParityHeader.TryDecode(bytes.AsSpan(0, length), out _, out _));
+        }
+
+        // Sealed again, each number is still held against the segment's size, from which it follows.
+        foreach (int offset in (int[])[8, 12, 16 + 15, 39, 40, 48, 56, 60, 64, 68, 69, 96, 4000])
+        {
+            byte[] other = (byte[])bytes.Clone();
+            if (offset == 31)
+            {
+                other.AsSpan(16, 16).Clear();
+            }
+            else
+            {
+                other[offset] ^= 0xC0;
+            }
+
+            BinaryPrimitives.WriteUInt32LittleEndian(other.AsSpan(4092), Checksum.Crc32C(other.AsSpan(0, 4092)));
+            Assert.False(ParityHeader.TryDecode(other, out _, out _), $"offset {offset}");
+        }
+    }
+
+    [Fact]
     public void Tail_slots_are_written_and_read_as_the_vectors()
     {
         foreach (VectorCase c in VectorFile.Read("tail-slot.hex"))

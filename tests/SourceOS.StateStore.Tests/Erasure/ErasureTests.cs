@@ -147,7 +147,7 @@ public sealed class ErasureTests
     public async Task A_fenced_store_loses_what_the_fence_kept_and_can_still_be_opened()
     {
         using Erasable made = await Erasable.MakeAsync();
-        FencedStores.Flip(FencedStores.Segment(made.Path, 0), 32768 + 5000);
+        FencedStores.FlipBeyondParity(FencedStores.Segment(made.Path, 0), 32768 + 5000);
         await FenceTests.FenceAsync(made.Path);
         Assert.True(made.Traces() > 0);
         ErasureReport survey = StoreErasure.Survey(made.Path, null, FencedStores.Options());

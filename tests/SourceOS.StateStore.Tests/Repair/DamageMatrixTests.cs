@@ -14,7 +14,7 @@ public sealed class DamageMatrixTests(ITestOutputHelper output)
     private const int InCi = 36;
 
     // What a crash may leave is no damage to a verifier, and is put in order all the same; none of it touches anything that exists once.
-    private static readonly string[] s_afterCrashes = [nameof(RepairAction.CutTornTail), nameof(RepairAction.ClearSlot), nameof(RepairAction.ReplayState), nameof(RepairAction.RebuildState)];
+    private static readonly string[] s_afterCrashes = [nameof(RepairAction.CutTornTail), nameof(RepairAction.ClearSlot), nameof(RepairAction.ReplayState), nameof(RepairAction.RebuildState), nameof(RepairAction.MakeParity)];
 
     [Fact]
     public async Task Every_kind_of_damage_to_every_file_is_found_and_repaired()
@@ -159,6 +159,7 @@ public sealed class DamageMatrixTests(ITestOutputHelper output)
         "STORE" => [0, 16, 60, 4000, 4096, 4136, 8190],
         _ when file.StartsWith("events", StringComparison.Ordinal) =>
             [8, 30, 4090, 4104, 4150, 8300, 12296, 12400, 16500, 21000, 32770, 32768 + 64, 32768 + 80, 32768 + 200, 32768 + 330, 32768 + 700, 32768 + 65536, 32768 + 65700, (32768 + length) / 2, length - 5000, length - 8],
+        _ when file.StartsWith("parity", StringComparison.Ordinal) => [0, 20, 60, 100, 4090, 4096 + 5, 4096 + 20, 4096 + 40, 4096 + 2000, 8192 + 10, length / 2, length - 8],
         _ => [8, 24, 120, 4096 + 24, 4096 + 120, 8192 + 8, 8192 + 600, 12288 + 20, length / 3, length / 2, length * 2 / 3, length - 4000, length - 8],
     };
 

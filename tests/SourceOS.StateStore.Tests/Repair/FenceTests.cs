@@ -39,7 +39,7 @@ public sealed class FenceTests
     public async Task The_lost_sequences_are_those_of_the_damaged_frames_and_no_others()
     {
         using TestDirectory directory = await FencedStores.MakeAsync();
-        FencedStores.Flip(FencedStores.Segment(directory.StorePath, 0), 32768 + 64 + 100);
+        FencedStores.FlipBeyondParity(FencedStores.Segment(directory.StorePath, 0), 32768 + 64 + 100);
         RepairPlan plan = StoreRepair.Plan(directory.StorePath);
         Assert.Equal([new SequenceRange(1, 1)], plan.LostRanges);
         Assert.Contains("Sequences lost: 1 (1 events)", Assert.Single(plan.HumanReview), StringComparison.Ordinal);
@@ -49,7 +49,7 @@ public sealed class FenceTests
     public async Task A_fence_can_be_undone_until_something_is_written_behind_it()
     {
         using TestDirectory directory = await FencedStores.MakeAsync();
-        FencedStores.Flip(FencedStores.Segment(directory.StorePath, 1), 32768 + 4000);
+        FencedStores.FlipBeyondParity(FencedStores.Segment(directory.StorePath, 1), 32768 + 4000);
         byte[][] before = Files(directory.StorePath);
         RepairPlan plan = await FenceAsync(directory.StorePath);
         QuarantineEntry entry = Assert.Single(StoreRepair.ListQuarantine(directory.StorePath));
@@ -74,7 +74,7 @@ public sealed class FenceTests
     public async Task A_fenced_store_lives_on_is_rebuilt_backed_up_restored_and_fenced_again()
     {
         using TestDirectory directory = await FencedStores.MakeAsync();
-        FencedStores.Flip(FencedStores.Segment(directory.StorePath, 1), 32768 + 4000);
+        FencedStores.FlipBeyondParity(FencedStores.Segment(directory.StorePath, 1), 32768 + 4000);
         await FenceAsync(directory.StorePath);
         await using (StateStore store = StateStore.Open(directory.StorePath, FencedStores.Options()))
         {
@@ -99,7 +99,7 @@ public sealed class FenceTests
         await StoreBackup.RestoreAsync(backup, restored);
         Assert.Equal(records, FencedStores.Records(restored));
 
-        FencedStores.Flip(Directory.GetFiles(Path.Combine(directory.StorePath, "events")).Order(StringComparer.Ordinal).First(), 32768 + 4000);
+        FencedStores.FlipBeyondParity(Directory.GetFiles(Path.Combine(directory.StorePath, "events")).Order(StringComparer.Ordinal).First(), 32768 + 4000);
         await FenceAsync(directory.StorePath);
         Assert.Equal(records, FencedStores.Records(directory.StorePath));
         FencedStores.AssertClean(directory.StorePath);
@@ -109,7 +109,7 @@ public sealed class FenceTests
     public async Task A_fenced_store_whose_superblock_is_lost_gets_its_base_back()
     {
         using TestDirectory directory = await FencedStores.MakeAsync();
-        FencedStores.Flip(FencedStores.Segment(directory.StorePath, 1), 32768 + 4000);
+        FencedStores.FlipBeyondParity(FencedStores.Segment(directory.StorePath, 1), 32768 + 4000);
         await FenceTests.FenceAsync(directory.StorePath);
         Dictionary<string, string> records = FencedStores.Records(directory.StorePath);
         File.Delete(Path.Combine(directory.StorePath, "STORE"));
@@ -124,7 +124,7 @@ public sealed class FenceTests
     public async Task A_damaged_log_whose_state_is_gone_is_left_to_a_person()
     {
         using TestDirectory directory = await FencedStores.MakeAsync();
-        FencedStores.Flip(FencedStores.Segment(directory.StorePath, 1), 32768 + 4000);
+        FencedStores.FlipBeyondParity(FencedStores.Segment(directory.StorePath, 1), 32768 + 4000);
         Directory.Delete(Path.Combine(directory.StorePath, "state"), recursive: true);
         RepairPlan plan = StoreRepair.Plan(directory.StorePath);
         Assert.True(plan.IsBlocked);
@@ -145,7 +145,7 @@ public sealed class FenceTests
         switch (damage)
         {
             case "middle":
-                FencedStores.Flip(FencedStores.Segment(path, 1), 32768 + 4000);
+                FencedStores.FlipBeyondParity(FencedStores.Segment(path, 1), 32768 + 4000);
                 break;
             case "middle-segment":
                 File.Delete(FencedStores.Segment(path, 1));

@@ -66,6 +66,17 @@ internal static class FencedStores
 
     internal static string Segment(string path, int number) => Path.Combine(path, "events", $"segment-{number:D8}.log");
 
+    /// <summary>Flips a bit of a segment and takes the parity away that would heal it.</summary>
+    internal static void FlipBeyondParity(string segment, long offset)
+    {
+        Flip(segment, offset);
+        string parity = segment.Replace("/events/", "/parity/", StringComparison.Ordinal).Replace(".log", ".parity", StringComparison.Ordinal);
+        if (File.Exists(parity))
+        {
+            File.Delete(parity);
+        }
+    }
+
     internal static void Flip(string file, long offset)
     {
         byte[] bytes = File.ReadAllBytes(file);

@@ -16,9 +16,11 @@ public sealed class RepairCrashTests
     [InlineData("fence")]
     [InlineData("undo")]
     [InlineData("heads")]
+    [InlineData("heal")]
+    [InlineData("parity")]
     public async Task Cut_off_at_any_step_a_repair_is_finished_by_running_it_again(string what)
     {
-        using TestDirectory directory = await FencedStores.MakeAsync(90);
+        using TestDirectory directory = await FencedStores.MakeAsync(what is "heal" or "parity" ? 150 : 90);
         Dictionary<string, string> records = FencedStores.Records(directory.StorePath);
         string segment = FencedStores.Segment(directory.StorePath, 0);
         if (what == "heads")
@@ -28,9 +30,17 @@ public sealed class RepairCrashTests
             File.Delete(Path.Combine(directory.StorePath, "STORE"));
             Directory.Delete(Path.Combine(directory.StorePath, "state"), recursive: true);
         }
-        else
+        else if (what == "parity")
+        {
+            Directory.Delete(Path.Combine(directory.StorePath, "parity"), recursive: true);
+        }
+        else if (what == "heal")
         {
             FencedStores.Flip(segment, 32768 + 5000);
+        }
+        else
+        {
+            FencedStores.FlipBeyondParity(segment, 32768 + 5000);
         }
 
         if (what == "undo")
