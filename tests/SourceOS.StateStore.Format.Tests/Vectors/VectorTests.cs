@@ -169,7 +169,7 @@ public sealed class VectorTests
         }
 
         // Sealed again, each number is still held against the segment's size, from which it follows.
-        foreach (int offset in (int[])[8, 12, 16 + 15, 39, 40, 48, 56, 60, 64, 68, 69, 96, 4000])
+        foreach (int offset in (int[])[10, 12, 16 + 15, 39, 40, 48, 56, 60, 64, 68, 69, 96, 4000])
         {
             byte[] other = (byte[])bytes.Clone();
             if (offset == 31)

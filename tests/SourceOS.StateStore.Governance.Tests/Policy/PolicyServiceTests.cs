@@ -150,6 +150,7 @@ public sealed class PolicyServiceTests : IDisposable
         catch (Exception exception) when (exception is SocketException or ObjectDisposedException or InvalidOperationException)
         {
             // The listener was stopped with its test.
+            return;
         }
     }
 
@@ -165,6 +166,7 @@ public sealed class PolicyServiceTests : IDisposable
         catch (SocketException)
         {
             // The engine hung up on an answer that it would not read to its end.
+            return;
         }
     }
 
