@@ -17,6 +17,7 @@ public sealed class StoreFile : IDisposable
 
     private readonly FileOps _ops;
     private int _fd;
+    private bool _isLocked;
     private StateStoreException? _syncFault;
 
     private StoreFile(FileOps ops, string path, int fd)
@@ -279,6 +280,7 @@ public sealed class StoreFile : IDisposable
         }
 
         ThrowIfFailed(result, "lock", -1);
+        _isLocked = kind != FileLockKind.Unlock;
         return true;
     }
 
@@ -288,6 +290,12 @@ public sealed class StoreFile : IDisposable
         int fd = Interlocked.Exchange(ref _fd, -1);
         if (fd >= 0)
         {
+            if (_isLocked)
+            {
+                // A child that is just being started holds a copy of every descriptor until it runs its program, and with it the lock; giving the lock back does not wait for that.
+                _ = _ops.FLock(fd, FileLockKind.Unlock);
+            }
+
             // The descriptor is gone whatever close answers, and durability was decided by the syncs.
             _ = _ops.Close(fd);
         }

@@ -75,8 +75,13 @@ internal static class TestStores
         return log;
     }
 
-    public static VerificationReport Verify(TestLog log, VerifyOptions? options = null) =>
-        StoreVerifier.Run(log.Layout.StorePath, options ?? new VerifyOptions { DegreeOfParallelism = 2 });
+    // These logs are written by hand and have no parity, which a verifier mentions; what it says of parity is tested with stores of the engine.
+    public static VerificationReport Verify(TestLog log, VerifyOptions? options = null)
+    {
+        VerificationReport report = StoreVerifier.Run(log.Layout.StorePath, options ?? new VerifyOptions { DegreeOfParallelism = 2 });
+        List<Finding> findings = [.. report.Findings.Where(static finding => finding.Code != "log.parity.missing")];
+        return report with { Findings = findings, FindingCount = report.FindingCount - (report.Findings.Count - findings.Count) };
+    }
 
     public static string Describe(VerificationReport report) =>
         string.Join('\n', report.Findings.Select(static f => $"{f.Code} [{f.Place}] {f.Message}").Concat(report.NotChecked.Select(static n => $"not checked: {n.What}: {n.Why}")));
