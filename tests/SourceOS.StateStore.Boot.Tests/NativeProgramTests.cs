@@ -4,7 +4,8 @@ using System.Text.Json;
 
 namespace SourceOS.StateStore.Boot.Tests;
 
-public sealed class NativeProgramTests(SampleStore sample, NativeProgram program) : IClassFixture<SampleStore>, IClassFixture<NativeProgram>
+[Collection(NativeProgramCollection.Name)]
+public sealed class NativeProgramTests(SampleStore sample, NativeProgram program) : IClassFixture<SampleStore>
 {
     private const long MaxProgramBytes = 4L << 20;
 
