@@ -32,19 +32,13 @@ internal sealed class ErasureReplay
     internal static ErasureReplay? Run(FileOps ops, StoreLayout layout, Superblock superblock, SegmentFiles segments, TimeProvider clock)
     {
         using JournalReader? journal = JournalReader.TryOpen(ops, layout, superblock.StoreId, out string flaw);
-        if (journal is null)
+        if (journal is null || !Fits(journal, segments, superblock))
         {
-            if (flaw.Length > 0)
+            if (journal is not null || flaw.Length > 0)
             {
                 SetAside(ops, layout, clock);
             }
 
-            return null;
-        }
-
-        if (!Fits(journal, segments, superblock))
-        {
-            SetAside(ops, layout, clock);
             return null;
         }
 

@@ -127,7 +127,15 @@ internal sealed class JournalReader : IDisposable
 
     /// <summary>Hands out each frame, lowest address first.</summary>
     /// <param name="take">Takes the address of an entry and its frame, which is valid during the call.</param>
-    internal void ForEach(Action<long, ReadOnlyMemory<byte>> take) => Walk(take);
+    /// <exception cref="StateStoreException">InputOutput when the journal is not what it was when it was opened; what was handed out by then was sound.</exception>
+    internal void ForEach(Action<long, ReadOnlyMemory<byte>> take)
+    {
+        string flaw = Walk(take);
+        if (flaw.Length > 0)
+        {
+            throw new StateStoreException(StateStoreErrorCode.InputOutput, $"The erasure's journal changed while it was read: {flaw}.", _file.Path, "Check the device, and open the store again.", isRetryable: true);
+        }
+    }
 
     /// <inheritdoc/>
     public void Dispose() => _file.Dispose();
