@@ -17,9 +17,6 @@ namespace SourceOS.StateStore.Tests;
 
 public sealed class ErasureTests
 {
-    private const FileCallKinds Names = FileCallKinds.Rename | FileCallKinds.Unlink | FileCallKinds.MkDir | FileCallKinds.RmDir;
-    private const FileCallKinds Changing = Names | FileCallKinds.PWrite | FileCallKinds.FDataSync | FileCallKinds.FSync | FileCallKinds.FTruncate | FileCallKinds.Fallocate | FileCallKinds.FSyncDirectory;
-
     [Fact]
     public async Task Erased_bytes_are_in_no_file_and_everything_else_is_as_it_was()
     {
@@ -170,20 +167,20 @@ public sealed class ErasureTests
     {
         using Erasable made = await Erasable.MakeAsync();
         Dictionary<string, string> records = FencedStores.Records(made.Path);
-        List<long> steps = Steps(made);
-        double scale = double.TryParse(Environment.GetEnvironmentVariable("STATESTORE_SCALE"), NumberStyles.Float, CultureInfo.InvariantCulture, out double parsed) ? parsed : 1;
-        int wanted = (int)Math.Clamp(24 * scale, 1, steps.Count);
+        List<long> steps = await CutCalls.StepsAsync(made.Directory, every: 3, static (copy, ops) =>
+        {
+            Run(copy, ops);
+            return Task.CompletedTask;
+        });
         int cut = 0;
-        foreach (long step in Enumerable.Range(0, wanted).Select(i => steps[(int)((long)i * steps.Count / wanted)]))
+        foreach (long step in CutCalls.Chosen(steps, 24))
         {
             string copy = System.IO.Path.Combine(made.Root, string.Create(CultureInfo.InvariantCulture, $"copy-{step}"));
             StoreCopy.CopyLive(made.Path, copy);
-            FaultingFileOps ops = new(LinuxFileOps.Instance);
-            ops.Fail(Changing, Errno.EIO, nth: (int)step, times: FaultRule.Forever);
-            bool begun = false;
+            FaultingFileOps ops = CutCalls.FailingFrom(step);
             try
             {
-                Run(copy, ops, ref begun);
+                Run(copy, ops);
             }
             catch (StateStoreException)
             {
@@ -268,12 +265,11 @@ public sealed class ErasureTests
         Assert.True(await reading > 0);
     }
 
-    private static void Run(string path, FileOps ops, ref bool begun)
+    private static void Run(string path, FileOps ops)
     {
         StateStoreOptions options = FencedStores.Options();
         options.Files = ops;
         StoreErasure.Begin(path, options);
-        begun = true;
         StateStoreOptions again = FencedStores.Options();
         again.Files = ops;
         StateStore.Open(path, again).Dispose();
@@ -294,35 +290,6 @@ public sealed class ErasureTests
         Assert.Fail($"The erasure cut off at call {step} does not end.");
     }
 
-    // Every change of a name, and every third of the writes and syncs between them.
-    private static List<long> Steps(Erasable made)
-    {
-        string copy = System.IO.Path.Combine(made.Root, "counted");
-        StoreCopy.CopyLive(made.Path, copy);
-        List<long> names = [];
-        List<long> others = [];
-        long changing = 0;
-        Lock gate = new();
-        FaultingFileOps ops = new(LinuxFileOps.Instance)
-        {
-            Before = call =>
-            {
-                lock (gate)
-                {
-                    if ((call.Kind & Changing) != 0)
-                    {
-                        changing++;
-                        ((call.Kind & Names) != 0 ? names : others).Add(changing);
-                    }
-                }
-            },
-        };
-        bool begun = false;
-        Run(copy, ops, ref begun);
-        Directory.Delete(copy, recursive: true);
-        return [.. names.Concat(others.Where(static (_, i) => i % 3 == 0)).Order()];
-    }
-
     private static string Fingerprint(string path)
     {
         StringBuilder text = new();
@@ -338,6 +305,8 @@ public sealed class ErasureTests
     private sealed class Erasable : IDisposable
     {
         private readonly TestDirectory _directory = new();
+
+        internal TestDirectory Directory => _directory;
 
         internal string Path => _directory.StorePath;
 
@@ -377,7 +346,7 @@ public sealed class ErasureTests
         internal static int Traces(string path, string secret)
         {
             byte[] wanted = Encoding.UTF8.GetBytes(secret);
-            return Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories).Count(file => StoreCopy.ReadUnlocked(file).AsSpan().IndexOf(wanted) >= 0);
+            return System.IO.Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories).Count(file => StoreCopy.ReadUnlocked(file).AsSpan().IndexOf(wanted) >= 0);
         }
 
         internal string LogRoot()

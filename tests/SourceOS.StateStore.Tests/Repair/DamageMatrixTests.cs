@@ -34,7 +34,7 @@ public sealed class DamageMatrixTests(ITestOutputHelper output)
         await FencedStores.FillAsync(other, 120);
         Dictionary<string, string> records = FencedStores.Records(directory.StorePath);
         List<Cell> cells = [.. Cells(directory.StorePath)];
-        int wanted = (int)Math.Min(cells.Count, InCi * Scale());
+        int wanted = (int)Math.Min(cells.Count, InCi * CutCalls.Scale);
         Random random = new(20260);
         List<string> failures = [];
         Dictionary<string, int> outcomes = [];
@@ -68,7 +68,6 @@ public sealed class DamageMatrixTests(ITestOutputHelper output)
 
     private static Format.RecordKind RecordKindOfNotes => Format.RecordKind.Object;
 
-    private static double Scale() => double.TryParse(Environment.GetEnvironmentVariable("STATESTORE_SCALE"), NumberStyles.Float, CultureInfo.InvariantCulture, out double scale) ? scale : 1;
 
     private static async Task<string> JudgeAsync(string path, Cell cell, Dictionary<string, string> records)
     {

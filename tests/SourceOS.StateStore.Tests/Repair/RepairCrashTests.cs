@@ -9,9 +9,6 @@ namespace SourceOS.StateStore.Tests;
 
 public sealed class RepairCrashTests
 {
-    private const FileCallKinds Names = FileCallKinds.Rename | FileCallKinds.Unlink | FileCallKinds.MkDir | FileCallKinds.RmDir;
-    private const FileCallKinds Changing = Names | FileCallKinds.PWrite | FileCallKinds.FDataSync | FileCallKinds.FSync | FileCallKinds.FTruncate | FileCallKinds.Fallocate | FileCallKinds.FSyncDirectory;
-
     [Theory]
     [InlineData("fence")]
     [InlineData("undo")]
@@ -48,14 +45,13 @@ public sealed class RepairCrashTests
             await FenceTests.FenceAsync(directory.StorePath);
         }
 
-        List<long> steps = await StepsAsync(directory, what);
+        List<long> steps = await CutCalls.StepsAsync(directory, every: 5, (copy, ops) => RunAsync(copy, what, ops));
         int cut = 0;
-        foreach (long step in Chosen(steps))
+        foreach (long step in CutCalls.Chosen(steps, 14))
         {
             string copy = Path.Combine(directory.Root, string.Create(CultureInfo.InvariantCulture, $"copy-{step}"));
             StoreCopy.CopyLive(directory.StorePath, copy);
-            FaultingFileOps ops = new(LinuxFileOps.Instance);
-            ops.Fail(Changing, Errno.EIO, nth: (int)step, times: FaultRule.Forever);
+            FaultingFileOps ops = CutCalls.FailingFrom(step);
             try
             {
                 await RunAsync(copy, what, ops);
@@ -73,41 +69,6 @@ public sealed class RepairCrashTests
         }
 
         Assert.True(cut > 5, $"Only {cut} runs were cut off.");
-    }
-
-    private static IEnumerable<long> Chosen(List<long> steps)
-    {
-        double scale = double.TryParse(Environment.GetEnvironmentVariable("STATESTORE_SCALE"), NumberStyles.Float, CultureInfo.InvariantCulture, out double parsed) ? parsed : 1;
-        int wanted = (int)Math.Min(steps.Count, Math.Max(1, 14 * scale));
-        return Enumerable.Range(0, wanted).Select(i => steps[(int)((long)i * steps.Count / wanted)]).Distinct();
-    }
-
-    // Every change of a name is a step of its own; of the writes and syncs between them the first and every fifth.
-    private static async Task<List<long>> StepsAsync(TestDirectory directory, string what)
-    {
-        string copy = Path.Combine(directory.Root, "counted");
-        StoreCopy.CopyLive(directory.StorePath, copy);
-        List<long> names = [];
-        List<long> others = [];
-        long changing = 0;
-        Lock gate = new();
-        FaultingFileOps ops = new(LinuxFileOps.Instance)
-        {
-            Before = call =>
-            {
-                lock (gate)
-                {
-                    if ((call.Kind & Changing) != 0)
-                    {
-                        changing++;
-                        ((call.Kind & Names) != 0 ? names : others).Add(changing);
-                    }
-                }
-            },
-        };
-        await RunAsync(copy, what, ops);
-        Directory.Delete(copy, recursive: true);
-        return [.. names.Concat(others.Where(static (_, i) => i % 5 == 0)).Order()];
     }
 
     private static async Task RunAsync(string path, string what, FileOps ops)
