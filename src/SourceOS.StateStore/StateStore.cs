@@ -52,6 +52,9 @@ public sealed class StateStore : IAsyncDisposable, IDisposable
     /// <summary>How making parity of the log goes; for a store opened for reading, null.</summary>
     public ParityStatus? Parity => _writer?.Parity.Status;
 
+    /// <summary>How making checkpoints of the state goes; for a store opened for reading, null.</summary>
+    public CheckpointStatus? Checkpoints => _writer?.Checkpoints.Status;
+
     /// <summary>Highest sequence that a new snapshot shows.</summary>
     public ulong VisibleSequence => _writer?.VisibleSequence ?? _reader!.VisibleSequence;
 
@@ -135,6 +138,22 @@ public sealed class StateStore : IAsyncDisposable, IDisposable
     {
         using ReadSnapshot snapshot = OpenSnapshot();
         return snapshot.GetStatus();
+    }
+
+    /// <summary>Makes a checkpoint of the state now, whatever the policy says: a proven copy that a rebuild can start from. Blocks for as long as reading and writing the state takes; commits go on meanwhile.</summary>
+    /// <param name="cancellationToken">Ends it; then none is made.</param>
+    /// <returns>The last sequence that it folds.</returns>
+    /// <exception cref="InvalidOperationException">The store was opened for reading.</exception>
+    /// <exception cref="StateStoreException">Closed, StateDamaged, DiskFull, InputOutput.</exception>
+    public ulong MakeStateCheckpoint(CancellationToken cancellationToken = default)
+    {
+        if (_writer is null)
+        {
+            throw new InvalidOperationException("The store was opened for reading; open it with StateStore.Open to make a checkpoint.");
+        }
+
+        _writer.ThrowIfClosed();
+        return _writer.Checkpoints.MakeNow(cancellationToken).Sequence;
     }
 
     /// <summary>Follows the events of the store: all from a sequence on, in order, each once, then new ones as they become visible.</summary>

@@ -2,6 +2,7 @@
 // lock is held and the table allows writing; each part that was opened is given back when a later one fails.
 
 using System.Diagnostics;
+using SourceOS.StateStore.Checkpoints;
 using SourceOS.StateStore.Erasure;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Locking;
@@ -71,7 +72,7 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
             Quarantine quarantine = new(ops, _layout.QuarantinePath, _clock);
             ErasureReplay? erasure = ErasureReplay.Run(ops, _layout, superblock, segments, _clock);
             LogRecovery recovery = new(_layout, superblock, _files);
-            LogRecoveryResult found = recovery.Run(erasure is null ? Inspect(superblock, geometry, writerLock) : StateInspection.None("it may hold what was erased"));
+            LogRecoveryResult found = Decide(recovery, superblock, erasure is null ? Inspect(superblock, geometry, writerLock) : StateInspection.None("it may hold what was erased"));
             ThrowIfRefused(found, mustRebuild: erasure is not null);
             epoch = found.LastEpoch + 1;
             if (needsTwin)
@@ -102,6 +103,9 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
             throw;
         }
     }
+
+    private LogRecoveryResult Decide(LogRecovery recovery, Superblock superblock, StateInspection state) =>
+        state.Header is null ? new CheckpointStart(_layout, superblock, ops).Decide(recovery, state) : recovery.Run(state);
 
     private StateInspection Inspect(Superblock superblock, LogGeometry geometry, WriterLock writerLock) => writerLock.Previous.IsStateUnsynced
         ? StateInspection.None("its last sync failed, so what can be read of it may not be on the medium")
@@ -176,7 +180,7 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
 
     private OpenedStore OpenState(Superblock superblock, LogGeometry geometry, WriterLock writerLock, LogWriter log, Quarantine quarantine, LogRecoveryResult found, ErasureReplay? erasure)
     {
-        bool rebuilds = found.Decision.State == StateAction.Rebuild;
+        bool rebuilds = MustRebuild(found);
         using LogReader reader = new(_layout, geometry, _files);
         ulong folded = 0;
         Superblock current = superblock;
@@ -192,6 +196,11 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
 
             state = StateEnvironment.Open(_layout.GenerationPath(current.StateGeneration), ops, options.StateQuotaBytes);
             state.ReaderCheck();
+            if (rebuilds && found.State.Checkpoint is ulong checkpoint)
+            {
+                new CheckpointStart(_layout, superblock, ops).Load(state, checkpoint);
+            }
+
             folded = new StateFolder(state, reader, superblock.StoreId).FoldTo(superblock, log.Tip);
             if (rebuilds)
             {
@@ -211,6 +220,9 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
         }
     }
 
+    // A checkpoint that stands in for the state has to become one, whether the log goes on behind it or not.
+    private static bool MustRebuild(LogRecoveryResult found) => found.Decision.State == StateAction.Rebuild || found.State.Checkpoint is not null;
+
     private static RecoveryReport Report(LogRecoveryResult found, Quarantine quarantine, bool rebuilds, ulong folded)
     {
         string summary = found.Decision.Case switch
@@ -224,7 +236,10 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
         return new RecoveryReport
         {
             Case = found.Decision.Case,
-            Summary = rebuilds ? $"{summary} The state was rebuilt from the log: {found.State.Reason}." : summary,
+            Summary = !rebuilds ? summary
+                : found.State.Checkpoint is ulong from ? $"{summary} The state was rebuilt from the checkpoint at sequence {from} and the log: {found.State.Reason}."
+                : $"{summary} The state was rebuilt from the log: {found.State.Reason}.",
+            CheckpointSequence = rebuilds ? found.State.Checkpoint : null,
             StateRebuilt = rebuilds,
             StateReason = found.State.Reason,
             StateProven = rebuilds || found.State.IsProven,
@@ -254,7 +269,7 @@ internal sealed class StoreOpening(string path, StateStoreOptions options, FileO
                 "Nothing was changed. Run `statestore verify`; open for reading to see what the state still holds; restore a backup or repair after review.");
         }
 
-        if (found.Decision.State == StateAction.Rebuild && !options.RebuildStateAtOpen && !mustRebuild)
+        if (MustRebuild(found) && !options.RebuildStateAtOpen && !mustRebuild)
         {
             throw new StateStoreException(StateStoreErrorCode.StateDamaged, $"The state must be rebuilt: {found.State.Reason}.", _layout.StatePath, "Run `statestore repair --apply`, or open with RebuildStateAtOpen.");
         }

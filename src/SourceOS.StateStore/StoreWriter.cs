@@ -3,6 +3,7 @@
 
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using SourceOS.StateStore.Checkpoints;
 using SourceOS.StateStore.Commit;
 using SourceOS.StateStore.Fold;
 using SourceOS.StateStore.Format;
@@ -24,6 +25,7 @@ internal sealed class StoreWriter : SnapshotSource, IDisposable
     private readonly CommitLoop _loop;
     private readonly EngineMetrics _metrics;
     private readonly ParityKeeper _parity;
+    private readonly CheckpointKeeper _checkpoints;
     private readonly ILogger _logger;
     private readonly TimeProvider _clock;
     private TaskCompletionSource _news = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -47,6 +49,7 @@ internal sealed class StoreWriter : SnapshotSource, IDisposable
         _metrics = new EngineMetrics(
             StoreIds.ToGuid(Superblock.StoreId).ToString(), () => (long)VisibleSequence, () => _loop?.QueueLength ?? 0, () => OpenSnapshots);
         _parity = new ParityKeeper(ops, Layout, Superblock, options, _metrics, _logger);
+        _checkpoints = new CheckpointKeeper(ops, Layout, Superblock, options, _state, _metrics, _logger);
         CommitLoopParts parts = new(
             _state, new StateFold(view, header, digest), _log, Superblock.StoreId, options, ops, Layout.StorePath, _clock, _metrics, _logger);
         _loop = new CommitLoop(parts, Published);
@@ -80,6 +83,8 @@ internal sealed class StoreWriter : SnapshotSource, IDisposable
     internal RecoveryReport Report { get; }
 
     internal ParityKeeper Parity => _parity;
+
+    internal CheckpointKeeper Checkpoints => _checkpoints;
 
     internal ulong VisibleSequence => Volatile.Read(ref _visibleSequence);
 
@@ -128,6 +133,7 @@ internal sealed class StoreWriter : SnapshotSource, IDisposable
             if (_loop.Fault is null)
             {
                 CloseCleanly();
+                _checkpoints.MakeAtClose();
             }
         }
         catch (StateStoreException exception)
@@ -137,6 +143,7 @@ internal sealed class StoreWriter : SnapshotSource, IDisposable
         }
         finally
         {
+            _checkpoints.Dispose();
             _parity.Dispose();
             _log.Dispose();
             _state.CloseEnvironment();
@@ -165,14 +172,15 @@ internal sealed class StoreWriter : SnapshotSource, IDisposable
         EngineLog.Closed(_logger, Layout.StorePath, VisibleSequence);
     }
 
-    private void Published(ulong sequence)
+    private void Published(StateHeader header)
     {
-        Volatile.Write(ref _visibleSequence, sequence);
+        Volatile.Write(ref _visibleSequence, header.LastSequence);
+        _checkpoints.Notice(header);
         TaskCompletionSource news = Interlocked.Exchange(ref _news, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
         news.TrySetResult();
     }
 
-    private void ThrowIfClosed()
+    internal void ThrowIfClosed()
     {
         if (IsClosed)
         {

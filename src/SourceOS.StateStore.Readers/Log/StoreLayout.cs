@@ -29,6 +29,9 @@ public sealed class StoreLayout
     /// <summary>Name of the directory of parity.</summary>
     public const string ParityName = "parity";
 
+    /// <summary>Name of the directory of checkpoints of the state.</summary>
+    public const string CheckpointsName = "checkpoints";
+
     /// <summary>Name of the journal of an erasure that is not finished.</summary>
     public const string ErasureJournalName = "erasure.journal";
 
@@ -44,6 +47,10 @@ public sealed class StoreLayout
     private const string SegmentPrefix = "segment-";
     private const string SegmentSuffix = ".log";
     private const string ParitySuffix = ".parity";
+    private const string CheckpointPrefix = "state-";
+    private const string CheckpointSuffix = ".checkpoint";
+    private const int CheckpointDigits = 20;
+    private const string FrontierPrefix = "frontier-";
     private const int SegmentDigits = 8;
     private const string GenerationPrefix = "g";
 
@@ -79,6 +86,9 @@ public sealed class StoreLayout
     /// <summary>Path of the directory of parity.</summary>
     public string ParityFolderPath => Path.Combine(StorePath, ParityName);
 
+    /// <summary>Path of the directory of checkpoints of the state.</summary>
+    public string CheckpointsPath => Path.Combine(StorePath, CheckpointsName);
+
     /// <summary>Path of the journal of an erasure that is not finished.</summary>
     public string ErasureJournalPath => Path.Combine(StorePath, ErasureJournalName);
 
@@ -103,6 +113,26 @@ public sealed class StoreLayout
     /// <param name="segment">The segment's number.</param>
     /// <returns>The path.</returns>
     public string ParityPath(int segment) => Path.Combine(ParityFolderPath, ParityFileName(segment));
+
+    /// <summary>The name of a checkpoint of the state.</summary>
+    /// <param name="sequence">The last sequence that it folds.</param>
+    /// <returns>The name without a directory. Names sort as their sequences do.</returns>
+    public static string CheckpointName(ulong sequence) => CheckpointPrefix + sequence.ToString("D20", CultureInfo.InvariantCulture) + CheckpointSuffix;
+
+    /// <summary>The path of a checkpoint of the state.</summary>
+    /// <param name="sequence">The last sequence that it folds.</param>
+    /// <returns>The path.</returns>
+    public string CheckpointPath(ulong sequence) => Path.Combine(CheckpointsPath, CheckpointName(sequence));
+
+    /// <summary>The name of the file that holds the frontier of the log's tree at the first commit that ends in a segment.</summary>
+    /// <param name="segment">The segment's number, not negative.</param>
+    /// <returns>The name without a directory.</returns>
+    public static string FrontierName(int segment) => FrontierPrefix + segment.ToString("D8", CultureInfo.InvariantCulture);
+
+    /// <summary>The path of a frontier.</summary>
+    /// <param name="segment">The segment's number.</param>
+    /// <returns>The path.</returns>
+    public string FrontierPath(int segment) => Path.Combine(CheckpointsPath, FrontierName(segment));
 
     /// <summary>The directory name of a state generation.</summary>
     /// <param name="generation">The generation, from 1.</param>
@@ -140,6 +170,35 @@ public sealed class StoreLayout
     /// <param name="segment">The number of the segment that it covers.</param>
     /// <returns>Whether <see cref="ParityFileName"/> gives this name for <paramref name="segment"/>.</returns>
     public static bool TryParseParityName(ReadOnlySpan<char> name, out int segment) => TryParseName(name, ParitySuffix, out segment);
+
+    /// <summary>Understands the name of a checkpoint of the state.</summary>
+    /// <param name="name">A name without a directory.</param>
+    /// <param name="sequence">The last sequence that it folds.</param>
+    /// <returns>Whether <see cref="CheckpointName"/> gives this name for <paramref name="sequence"/>.</returns>
+    public static bool TryParseCheckpointName(ReadOnlySpan<char> name, out ulong sequence)
+    {
+        sequence = 0;
+        return name.Length == CheckpointPrefix.Length + CheckpointDigits + CheckpointSuffix.Length
+            && name.StartsWith(CheckpointPrefix, StringComparison.Ordinal)
+            && name.EndsWith(CheckpointSuffix, StringComparison.Ordinal)
+            && TryParseNumber(name[CheckpointPrefix.Length..^CheckpointSuffix.Length], CheckpointDigits, out sequence);
+    }
+
+    /// <summary>Understands the name of a frontier.</summary>
+    /// <param name="name">A name without a directory.</param>
+    /// <param name="segment">The segment's number.</param>
+    /// <returns>Whether <see cref="FrontierName"/> gives this name for <paramref name="segment"/>.</returns>
+    public static bool TryParseFrontierName(ReadOnlySpan<char> name, out int segment)
+    {
+        segment = 0;
+        if (!name.StartsWith(FrontierPrefix, StringComparison.Ordinal) || !TryParseNumber(name[FrontierPrefix.Length..], SegmentDigits, out ulong number) || number > int.MaxValue)
+        {
+            return false;
+        }
+
+        segment = (int)number;
+        return true;
+    }
 
     private static bool TryParseName(ReadOnlySpan<char> name, string suffix, out int segment)
     {

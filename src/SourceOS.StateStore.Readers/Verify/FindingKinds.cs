@@ -13,6 +13,7 @@ public static class FindingKinds
     private const string Redundancy = "nothing while its twin holds";
     private const string Events = "the events that lie there, and every record whose only trace they are";
     private const string NoHealing = "nothing while the segment is sound; a block of it that rots cannot be computed again";
+    private const string NoShortcut = "nothing while the log is sound; the state is built again from an older checkpoint or the first frame";
     private const string State = "answers from the state are wrong or missing until it is rebuilt from the log";
 
     // Filled by the initialisers below and by nothing else.
@@ -155,6 +156,15 @@ public static class FindingKinds
 
     /// <summary>A file of parity that covers no segment of the log, or that was being made when a writer stopped.</summary>
     public static readonly FindingKind ParityLeftOver = Add("log.parity.left-over", Info, Disposable, true, Nothing);
+
+    /// <summary>A checkpoint of the state, or a frontier of the log's tree, is not valid or does not prove.</summary>
+    public static readonly FindingKind CheckpointDamaged = Add("checkpoint.damaged", Error, Rebuildable, true, NoShortcut);
+
+    /// <summary>A checkpoint or a frontier is of another history than the log.</summary>
+    public static readonly FindingKind CheckpointForeign = Add("checkpoint.foreign", Warning, Rebuildable, true, NoShortcut);
+
+    /// <summary>A checkpoint or a frontier from before the log's beginning, or one that was being made when a writer stopped.</summary>
+    public static readonly FindingKind CheckpointLeftOver = Add("checkpoint.left-over", Info, Disposable, true, Nothing);
 
     /// <summary>The generation of the state that the superblock names is not there.</summary>
     public static readonly FindingKind StateMissing = Add("state.missing", Error, Rebuildable, true, State);

@@ -22,8 +22,9 @@ internal static class LogCheck
     /// <param name="context">The run.</param>
     /// <param name="survey">Which store this is.</param>
     /// <param name="statePosition">The state's log position; 0 when there is no state.</param>
+    /// <param name="claimed">Positions whose chain head and root of the tree somebody else states.</param>
     /// <returns>The outcome; null when nothing tells how the log is cut.</returns>
-    public static LogOutcome? Run(VerifyContext context, StoreSurvey survey, long statePosition)
+    public static LogOutcome? Run(VerifyContext context, StoreSurvey survey, long statePosition, IReadOnlyCollection<long> claimed)
     {
         if (survey.StoreId is not { } storeId || survey.Geometry is not { } geometry)
         {
@@ -42,9 +43,9 @@ internal static class LogCheck
         }
 
         using LogReader reader = new(context.Layout, geometry, context.Files, Math.Clamp(context.Workers * 2, 4, 64));
-        LogLinker linker = new(context, geometry, atBase, first, statePosition);
+        LogLinker linker = new(context, geometry, atBase, first, statePosition, [.. claimed]);
         FoldedSums sums = new();
-        HashSet<long> marks = [.. heads.Slots.Select(static fact => fact.Slot.Tail), statePosition];
+        HashSet<long> marks = [.. heads.Slots.Select(static fact => fact.Slot.Tail), statePosition, .. claimed];
         long end = survey.Catalog.Count == 0 ? first : geometry.SegmentStart(survey.Catalog.Last) + geometry.SegmentBytes;
         long vouched = Math.Clamp(heads.Slots.Count == 0 ? first : heads.Slots.Max(static fact => fact.Slot.Tail), first, end);
         LogPagePlan plan = new(reader, storeId, first, vouched, statePosition, marks, IncludesHead: true);

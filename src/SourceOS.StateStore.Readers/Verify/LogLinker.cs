@@ -30,17 +30,19 @@ internal sealed class LogLinker
     private readonly LogGeometry _geometry;
     private readonly Superblock? _base;
     private readonly long _statePosition;
+    private readonly HashSet<long> _claimed;
     private readonly KnownRoot? _knownRoot;
     private FrameHeader _last;
     private Hash256 _lastHash;
     private bool _hasLast;
 
-    public LogLinker(VerifyContext context, LogGeometry geometry, Superblock? atBase, long firstAddress, long statePosition)
+    public LogLinker(VerifyContext context, LogGeometry geometry, Superblock? atBase, long firstAddress, long statePosition, HashSet<long> claimed)
     {
         _context = context;
         _geometry = geometry;
         _base = atBase;
         _statePosition = statePosition;
+        _claimed = claimed;
         _knownRoot = context.Options.MinimumRoot;
         LogPoint start = atBase is null
             ? new LogPoint(firstAddress, 0, 0, 0, 0, 0, default)
@@ -66,6 +68,9 @@ internal sealed class LogLinker
 
     /// <summary>The log tree at the state's position; null when that was not reached.</summary>
     public MerkleFrontier? StateFrontier { get; private set; }
+
+    /// <summary>Roots of the log tree at the positions that were asked for, as far as the log is unbroken.</summary>
+    public Dictionary<long, Hash256> Roots { get; } = [];
 
     /// <summary>Root at the known root's size; null when that was not reached.</summary>
     public Hash256? RootAtKnownSize { get; private set; }
@@ -208,6 +213,11 @@ internal sealed class LogLinker
             {
                 LogMark mark = run.Marks[nextMark++];
                 Marks[mark.Address] = mark;
+                if (_claimed.Contains(mark.Address))
+                {
+                    Roots[mark.Address] = Frontier.Root();
+                }
+
                 if (mark.Address == _statePosition)
                 {
                     StateFrontier = new MerkleFrontier();

@@ -178,7 +178,7 @@ internal sealed class StoreSurvey
         List(context, layout.StorePath, (name, kind) => name switch
         {
             StoreLayout.SuperblockName or StoreLayout.LockName => kind == StoreEntryKind.File,
-            StoreLayout.EventsName or StoreLayout.StateName or StoreLayout.QuarantineName or StoreLayout.ReportsName or StoreLayout.ParityName => kind == StoreEntryKind.Directory,
+            StoreLayout.EventsName or StoreLayout.StateName or StoreLayout.QuarantineName or StoreLayout.ReportsName or StoreLayout.ParityName or StoreLayout.CheckpointsName => kind == StoreEntryKind.Directory,
             StoreLayout.ErasureJournalName => FindErasure(context, kind),
             _ => false,
         });

@@ -35,12 +35,14 @@ public static class StoreVerifier
         StateOutcome? state = StateCheck.Run(context, survey);
         StateHeader? header = state?.Header is { } read && (survey.StoreId is not { } id || read.StoreId == id) ? read : null;
         StateClaim claim = header is null ? default : new StateClaim(header.LogPosition, header.LastSequence);
-        LogOutcome? log = LogCheck.Run(context, survey, claim.LogPosition);
+        StateCheckpointCheck? checkpoints = StateCheckpointCheck.List(context, survey);
+        LogOutcome? log = LogCheck.Run(context, survey, claim.LogPosition, [.. checkpoints?.Positions ?? []]);
         long durable = 0;
         if (log is not null)
         {
             durable = LogVerdict.Judge(context, survey, log, claim).Durable;
             ParityCheck.Run(context, survey, log);
+            checkpoints?.Judge(log);
             if (state is not null && header is not null)
             {
                 StateCross.Check(context, survey, log, state);

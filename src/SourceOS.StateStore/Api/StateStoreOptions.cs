@@ -48,6 +48,15 @@ public sealed class StateStoreOptions
     /// <summary>Whether a writer makes parity of the log segments that it leaves behind, in the background (6.25 % of the log; docs/decisions/0014-parity.md). Default true.</summary>
     public bool KeepsParity { get; set; } = true;
 
+    /// <summary>Whether a writer keeps checkpoints of the state, and the frontier of the log's tree for each segment, in the background (docs/decisions/0018-checkpoints.md). Default true.</summary>
+    public bool KeepsCheckpoints { get; set; } = true;
+
+    /// <summary>Events after which a new checkpoint is due, 1 to 2,147,483,647, and at least a quarter as many as there are records; a writer that closes makes one after half as many, when the state has at most 64 MiB. Default 250,000.</summary>
+    public int CheckpointEveryEvents { get; set; } = 250_000;
+
+    /// <summary>Time after which a new checkpoint is due when anything was committed, in milliseconds, 1,000 to 2,147,483,647. Default 3,600,000.</summary>
+    public int CheckpointEveryMs { get; set; } = 3_600_000;
+
     /// <summary>Gates that see each proposed commit, in order; the first that does not allow it decides. They run on the writer thread and must not block.</summary>
     public IList<ICommitGate> Gates { get; } = [];
 
@@ -76,6 +85,8 @@ public sealed class StateStoreOptions
         Require(GroupBytes is >= 64 << 10 and <= 64 << 20, nameof(GroupBytes), GroupBytes, "65536 to 67108864");
         Require(ConfirmAfterIdleMs is >= 1 and <= 10_000, nameof(ConfirmAfterIdleMs), ConfirmAfterIdleMs, "1 to 10000");
         Require(SnapshotMaxAgeMs is >= 100 and <= 3_600_000, nameof(SnapshotMaxAgeMs), SnapshotMaxAgeMs, "100 to 3600000");
+        Require(CheckpointEveryEvents >= 1, nameof(CheckpointEveryEvents), CheckpointEveryEvents, "1 or more");
+        Require(CheckpointEveryMs >= 1_000, nameof(CheckpointEveryMs), CheckpointEveryMs, "1000 or more");
         Require(ProveStateUpToBytes >= 0, nameof(ProveStateUpToBytes), ProveStateUpToBytes, "0 or more");
     }
 
@@ -86,8 +97,9 @@ public sealed class StateStoreOptions
         copy.ProveStateUpToBytes = long.MaxValue;
         copy.RebuildStateAtOpen = true;
 
-        // A repair makes parity itself, in its turn.
+        // A repair makes parity and checkpoints itself, in its turn.
         copy.KeepsParity = false;
+        copy.KeepsCheckpoints = false;
         return copy;
     }
 

@@ -30,13 +30,13 @@ internal sealed class CommitLoop
     private readonly StateDigest _savedDigest = new();
     private readonly AbsenceMemory _absent = new();
     private readonly Thread _thread;
-    private readonly Action<ulong> _published;
+    private readonly Action<StateHeader> _published;
     private long _nextSpaceCheck;
     private StateStoreException? _spaceFault;
     private StateView _base;
     private volatile StateStoreException? _fault;
 
-    internal CommitLoop(CommitLoopParts parts, Action<ulong> published)
+    internal CommitLoop(CommitLoopParts parts, Action<StateHeader> published)
     {
         _parts = parts;
         _queue = new CommitQueue(parts.Options.QueueCapacity);
@@ -224,7 +224,7 @@ internal sealed class CommitLoop
         _absent.Clear();
         _base = new StateView(_parts.State.Published, memory: _absent);
         _parts.Fold.Rebase(_base);
-        _published(tip.LastSequence);
+        _published(header);
         CompleteGroup(CommitWait.Visible, CommitStage.Visible);
     }
 

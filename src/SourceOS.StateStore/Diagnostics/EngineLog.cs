@@ -21,6 +21,9 @@ internal static partial class EngineLog
     [LoggerMessage(6, LogLevel.Warning, "No parity was made of log segment {Segment} of {Path}; the next open or a repair tries again")]
     internal static partial void ParityFailed(ILogger logger, string path, int segment, Exception exception);
 
+    [LoggerMessage(7, LogLevel.Warning, "No checkpoint was made of the state of {Path}; the writer tries again later")]
+    internal static partial void CheckpointFailed(ILogger logger, string path, Exception exception);
+
     [LoggerMessage(5, LogLevel.Error, "Closing {Path} failed; the next open recovers")]
     internal static partial void CloseFailed(ILogger logger, string path, Exception exception);
 }

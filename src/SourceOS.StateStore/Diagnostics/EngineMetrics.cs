@@ -15,6 +15,8 @@ internal sealed class EngineMetrics : IDisposable
     private readonly Counter<long> _refusals;
     private readonly Counter<long> _parityMade;
     private readonly Counter<long> _parityFailures;
+    private readonly Counter<long> _checkpointsMade;
+    private readonly Counter<long> _checkpointFailures;
     private readonly Histogram<double> _groupSeconds;
     private readonly Histogram<long> _groupCommits;
 
@@ -25,6 +27,8 @@ internal sealed class EngineMetrics : IDisposable
         _refusals = _meter.CreateCounter<long>("sourceos.statestore.refusals", "{commit}", "Commits refused by a rule.", [store]);
         _parityMade = _meter.CreateCounter<long>("sourceos.statestore.parity.made", "{segment}", "Log segments whose parity was made.", [store]);
         _parityFailures = _meter.CreateCounter<long>("sourceos.statestore.parity.failures", "{segment}", "Log segments whose parity could not be made.", [store]);
+        _checkpointsMade = _meter.CreateCounter<long>("sourceos.statestore.checkpoints.made", "{checkpoint}", "Checkpoints of the state that were made.", [store]);
+        _checkpointFailures = _meter.CreateCounter<long>("sourceos.statestore.checkpoints.failures", "{checkpoint}", "Checkpoints or frontiers that could not be made.", [store]);
         _groupSeconds = _meter.CreateHistogram<double>("sourceos.statestore.group.duration", "s", "Time from taking a group to its visibility.", [store]);
         _groupCommits = _meter.CreateHistogram<long>("sourceos.statestore.group.commits", "{commit}", "Commits that shared one sync.", [store]);
         _meter.CreateObservableGauge("sourceos.statestore.sequence", visibleSequence, "{event}", "Highest visible sequence.", [store]);
@@ -45,6 +49,10 @@ internal sealed class EngineMetrics : IDisposable
     internal void ParityMade() => _parityMade.Add(1);
 
     internal void ParityFailed() => _parityFailures.Add(1);
+
+    internal void CheckpointMade() => _checkpointsMade.Add(1);
+
+    internal void CheckpointFailed() => _checkpointFailures.Add(1);
 
     internal void CommitRefused() => _refusals.Add(1);
 

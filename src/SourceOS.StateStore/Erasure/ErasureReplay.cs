@@ -2,6 +2,7 @@
 // aside, and the journal last (format-spec/erasure.md). Invariants: every step may be done twice; nothing is written before the whole journal was checked and fits the log; a journal that
 // is worth nothing is set aside, and the log is judged as it stands.
 
+using SourceOS.StateStore.Checkpoints;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Parity;
 using SourceOS.StateStore.Readers.Log;
@@ -42,8 +43,9 @@ internal sealed class ErasureReplay
             return null;
         }
 
-        // Parity of the old bytes would bring them back, and can hold them as they are. The writer that opens the store makes it anew.
+        // Parity of the old bytes would bring them back, and can hold them as they are; checkpoints do hold them. The writer that opens the store makes both anew.
         ParityMaker.DropAll(ops, layout);
+        CheckpointFolder.DropAll(ops, layout);
         journal.ForEach((address, frame) => Write(segments, address, frame.Span));
         segments.SyncDirty();
         return new ErasureReplay(ops, layout, journal.Head);

@@ -17,6 +17,9 @@ public sealed record RecoveryReport
     /// <summary>Why it was; empty when it was not.</summary>
     public string StateReason { get; init; } = "";
 
+    /// <summary>The sequence of the checkpoint that the state was built again from; null when it was not, or from the first frame.</summary>
+    public ulong? CheckpointSequence { get; init; }
+
     /// <summary>Whether every page and entry of the state was proven at this open.</summary>
     public bool StateProven { get; init; }
 

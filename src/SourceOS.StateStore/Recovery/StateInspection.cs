@@ -16,6 +16,9 @@ namespace SourceOS.StateStore.Recovery;
 /// <param name="FirstFrameInPage">Log address of the first frame in the page of its position; the position when there is none.</param>
 internal sealed record StateInspection(StateHeader? Header, FrameEntry? LastFrame, string Reason, bool IsProven, long FirstFrameInPage)
 {
+    /// <summary>When this is no state but a checkpoint that stands in for one: its sequence; then the reason says why the state is not usable.</summary>
+    internal ulong? Checkpoint { get; init; }
+
     /// <summary>Inspects the state of a generation.</summary>
     internal static StateInspection Run(StoreLayout layout, Superblock superblock, bool needsProof, long proveUpToBytes)
     {

@@ -9,6 +9,7 @@ using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Proofs;
 using SourceOS.StateStore.Readers.Log;
 using SourceOS.StateStore.Readers.Verify;
+using SourceOS.StateStore.Recovery;
 using SourceOS.StateStore.State;
 using SourceOS.StateStore.Storage.Events;
 using SourceOS.StateStore.Storage.Files;
@@ -31,10 +32,22 @@ internal sealed class FenceBuild(StoreLayout layout, Superblock superblock, Stat
     private readonly TimeProvider _clock = options.Clock ?? TimeProvider.System;
 
     /// <summary>Builds it.</summary>
-    internal async Task<FenceResult> RunAsync(RepairFolder folder, FencePlan fence, ulong epoch, int lastSegment, SessionIdentity identity, string reportId, Func<ulong, byte[]> report)
+    internal async Task<FenceResult> RunAsync(RepairFolder folder, FencePlan fence, LogRecoveryResult found, int lastSegment, SessionIdentity identity, string reportId, Func<ulong, byte[]> report)
     {
         folder.Prepare();
-        StateStore old = StateStore.OpenRead(layout.StorePath, Plain());
+        if (fence.Salvage is { } salvage)
+        {
+            new SalvageFold(layout, superblock, options, ops).Run(folder.Salvage, salvage, found.EndOfSegments);
+        }
+
+        FenceResult result = await BuildAsync(folder, fence, found.LastEpoch + 1, lastSegment, identity, reportId, report).ConfigureAwait(false);
+        StoreTree.Remove(ops, folder.Salvage);
+        return result;
+    }
+
+    private async Task<FenceResult> BuildAsync(RepairFolder folder, FencePlan fence, ulong epoch, int lastSegment, SessionIdentity identity, string reportId, Func<ulong, byte[]> report)
+    {
+        StateStore old = StateStore.OpenRead(fence.Salvage is null ? layout.StorePath : folder.Salvage, Plain());
         await using (old.ConfigureAwait(false))
         {
             using ReadSnapshot before = old.OpenSnapshot();
@@ -70,6 +83,7 @@ internal sealed class FenceBuild(StoreLayout layout, Superblock superblock, Stat
         Files = options.Files,
         SnapshotMaxAgeMs = 3_600_000,
         KeepsParity = false,
+        KeepsCheckpoints = false,
     };
 
     // The base lies in a segment that never was, 64 bytes behind its start like the first address of any log, so that tail slots of the empty log have a segment to stand in.
@@ -124,6 +138,13 @@ internal sealed class FenceBuild(StoreLayout layout, Superblock superblock, Stat
             writer.WriteNumber("previousFrames"u8, header.FrameCount);
             writer.WriteNumber("previousSequence"u8, header.LastSequence);
             writer.WriteNumber("lostEvents"u8, fence.LostEvents);
+            if (fence.Salvage is { } salvage)
+            {
+                writer.WriteBoolean("salvaged"u8, true);
+                writer.WriteNumber("recordsUpTo"u8, salvage.StartSequence);
+                writer.WriteBoolean("treeExact"u8, salvage.IsTreeExact);
+            }
+
             writer.WriteNumber("lostRangeCount"u8, fence.Lost.Count);
             WriteRanges(writer, fence.Lost.Take(NamedRanges));
             writer.WriteEndObject();

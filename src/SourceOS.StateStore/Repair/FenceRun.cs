@@ -4,6 +4,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
+using SourceOS.StateStore.Checkpoints;
 using SourceOS.StateStore.Locking;
 using SourceOS.StateStore.Readers.Log;
 using SourceOS.StateStore.Recovery;
@@ -20,7 +21,7 @@ internal sealed class FenceRun(RepairPlace place)
     {
         RecoverFirst();
         using WriterLock writerLock = WriterLock.Acquire(place.Ops, place.Layout.LockPath, place.Clock);
-        RepairFacts facts = RepairFacts.Collect(place.Layout, place.Files, place.Options);
+        RepairFacts facts = RepairFacts.Collect(place.Layout, place.Ops, place.Files, place.Options);
         if (facts.Fence is not FencePlan fence)
         {
             throw new StateStoreException(StateStoreErrorCode.InputOutput, "The log's damage is no longer the one that was planned for.", place.Layout.StorePath, "Plan again.", isRetryable: true);
@@ -31,10 +32,13 @@ internal sealed class FenceRun(RepairPlace place)
         string reportId = $"report:repair-{plan.PlanHash[..16]}-{fence.LastSequence.ToString(CultureInfo.InvariantCulture)}";
         byte[] report = [];
         FenceBuild build = new(place.Layout, facts.Superblock, place.Options, place.Ops);
-        FenceResult made = await build.RunAsync(folder, fence, facts.Found.LastEpoch + 1, lastSegment, identity, reportId, records =>
-            report = RepairReports.Make(plan, identity, reportId, "The damaged log was set aside whole, and a new one starts behind it.", new RepairCounts(records, 0, lastSegment + 1, plan.HumanReview.Count), place.Clock.GetUtcNow())).ConfigureAwait(false);
+        FenceResult made = await build.RunAsync(folder, fence, facts.Found, lastSegment, identity, reportId, records =>
+            report = RepairReports.Make(plan, identity, reportId, fence.Summary, new RepairCounts(records, 0, lastSegment + 1, plan.HumanReview.Count), place.Clock.GetUtcNow())).ConfigureAwait(false);
         folder.WriteNote(Note(folder, plan, identity, made, report));
         folder.Forward.Run();
+
+        // They are of the history that was set aside.
+        CheckpointFolder.DropAll(place.Ops, place.Layout);
 
         // The parity of what was set aside covers nothing any more; a cut-off here leaves a step for the next plan.
         ParityRepair.Make(place.Layout, made.Superblock, place.Ops, place.Clock, ParityRepair.Find(place.Layout, made.Superblock, place.Files));
@@ -86,8 +90,8 @@ internal sealed class FenceRun(RepairPlace place)
     // What recovery does at every open comes first, so that the state is at the log's end and the fence stands behind both.
     private void RecoverFirst()
     {
-        RepairFacts facts = RepairFacts.Collect(place.Layout, place.Files, place.Options);
-        if (facts.Found.Decision.MayWrite && facts.Found.Decision.Case != RecoveryCase.Clean)
+        RepairFacts facts = RepairFacts.Collect(place.Layout, place.Ops, place.Files, place.Options);
+        if (facts.Found.Decision.MayWrite && (facts.Found.Decision.Case != RecoveryCase.Clean || facts.Found.State.Checkpoint is not null))
         {
             StateStore.Open(place.Layout.StorePath, place.Options).Dispose();
         }
@@ -132,7 +136,7 @@ internal sealed class FenceRun(RepairPlace place)
 
     private void ThrowIfWritten(RepairFolder folder)
     {
-        RepairFacts now = RepairFacts.Collect(place.Layout, place.Files, place.Options);
+        RepairFacts now = RepairFacts.Collect(place.Layout, place.Ops, place.Files, place.Options);
         using JsonDocument? note = ReadNote(place, folder);
         bool isSame = note is not null
             && note.RootElement.TryGetProperty("chainHead"u8, out JsonElement head)

@@ -2,9 +2,11 @@
 // store and what was seen of it, so that a plan for another situation has another hash.
 
 using System.Globalization;
+using SourceOS.StateStore.Checkpoints;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Readers.Log;
 using SourceOS.StateStore.Recovery;
+using SourceOS.StateStore.Storage.Files;
 
 namespace SourceOS.StateStore;
 
@@ -15,26 +17,29 @@ namespace SourceOS.StateStore;
 /// <param name="Found">What recovery says.</param>
 /// <param name="Heads">Parts of segment heads that do not verify; empty where a fence replaces the log anyway.</param>
 /// <param name="Parity">What parity heals, and what must be done for it; everything else is about the log as it is once it is healed.</param>
+/// <param name="Checkpoints">What must be done for checkpoints and frontiers; nothing while the log is damaged.</param>
 /// <param name="Fence">The fence that answers damage of the log; null when none is needed, or none may be set.</param>
 internal sealed record RepairFacts(
-    Superblock Superblock, string SuperblockFlaw, StateInspection State, LogRecoveryResult Found, IReadOnlyList<HeadFlaw> Heads, ParityFacts Parity, FencePlan? Fence)
+    Superblock Superblock, string SuperblockFlaw, StateInspection State, LogRecoveryResult Found, IReadOnlyList<HeadFlaw> Heads, ParityFacts Parity, CheckpointFacts Checkpoints, FencePlan? Fence)
 {
     /// <summary>Names the store and what was seen.</summary>
     internal string Fingerprint => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Superblock.StoreId}|{Superblock.UpdateCounter}|{SuperblockFlaw}|{Found.Tip.Address}|{Found.Tip.ChainHead}|{Found.Slots.Newest?.Descriptor.Generation ?? 0}|{State.Reason}|{State.Header?.ChainHead}|{State.Header?.LogPosition}|{Fence?.Survey.WholeUntil}|{(Fence is null ? "" : string.Join(',', Fence.Lost))}{Parity.Fingerprint(Fence is not null)}");
+        $"{Superblock.StoreId}|{Superblock.UpdateCounter}|{SuperblockFlaw}|{Found.Tip.Address}|{Found.Tip.ChainHead}|{Found.Slots.Newest?.Descriptor.Generation ?? 0}|{State.Reason}|{State.Header?.ChainHead}|{State.Header?.LogPosition}|{Fence?.Survey.WholeUntil}|{(Fence is null ? "" : string.Join(',', Fence.Lost))}{Parity.Fingerprint(Fence is not null)}{Checkpoints.Fingerprint}{Fence?.Salvage?.Fingerprint}");
 
     /// <summary>Looks at a store.</summary>
-    internal static RepairFacts Collect(StoreLayout layout, StoreFiles files, StateStoreOptions options)
+    internal static RepairFacts Collect(StoreLayout layout, FileOps ops, StoreFiles files, StateStoreOptions options)
     {
         (Superblock superblock, string flaw) = ReadOrDerive(layout, files);
         StateInspection state = StateInspection.Run(layout, superblock, needsProof: true, options.ProveStateUpToBytes);
         ParityFacts parity = ParityRepair.Find(layout, superblock, files);
         StoreFiles healed = ParityRepair.Healed(layout, superblock, files, parity.Heals);
-        LogRecoveryResult found = new LogRecovery(layout, superblock, healed).Run(state);
-        FencePlan? fence = FencePlan.TryMake(layout, superblock, healed, state, found);
+        LogRecovery recovery = new(layout, superblock, healed);
+        LogRecoveryResult found = state.Header is null ? new CheckpointStart(layout, superblock, ops).Decide(recovery, state) : recovery.Run(state);
+        FencePlan? fence = FencePlan.TryMake(layout, superblock, ops, healed, state, found);
         IReadOnlyList<HeadFlaw> heads = fence is null && found.Decision.MayWrite ? HeadRepair.Find(layout, superblock, healed) : [];
-        return new RepairFacts(superblock, flaw, state, found, heads, parity, fence);
+        CheckpointFacts checkpoints = fence is null && found.Decision.MayWrite ? CheckpointRepair.Find(layout, superblock, healed, found.Tip) : CheckpointFacts.None;
+        return new RepairFacts(superblock, flaw, state, found, heads, parity, checkpoints, fence);
     }
 
     private static (Superblock Superblock, string Flaw) ReadOrDerive(StoreLayout layout, StoreFiles files)

@@ -21,6 +21,9 @@ internal sealed class RepairFolder(FileOps ops, StoreLayout layout, string id)
     /// <summary>Where the store behind the fence is made.</summary>
     internal string New => System.IO.Path.Combine(Path, "new");
 
+    /// <summary>Where records are gathered when no state holds all of them; removed when the store behind the fence is made.</summary>
+    internal string Salvage => System.IO.Path.Combine(Path, "salvage");
+
     /// <summary>Where the store before the fence is kept.</summary>
     internal string Old => System.IO.Path.Combine(Path, "old");
 

@@ -48,6 +48,12 @@ public enum RepairAction
 
     /// <summary>Makes the parity of sealed log segments, where it is missing or not sound.</summary>
     MakeParity = 13,
+
+    /// <summary>Takes checkpoints of the state and frontiers of the log's tree away that do not prove or are of no use, and makes them again.</summary>
+    RemakeCheckpoints = 14,
+
+    /// <summary>Gives up a damaged log whose state does not hold everything either: sets both aside whole and writes every record that a checkpoint, the state or a sound frame still holds into a log that starts behind it.</summary>
+    SalvageLog = 15,
 }
 
 /// <summary>One step of a repair.</summary>

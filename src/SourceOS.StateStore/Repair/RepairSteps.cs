@@ -28,9 +28,9 @@ internal static class RepairSteps
 
         if (facts.Fence is FencePlan fence)
         {
-            steps.Add(FencePlan.Step(steps.Count + 1));
+            steps.Add(fence.Step(steps.Count + 1));
             review.Add(fence.Review());
-            return new RepairPlan(steps, fence.LostEvents, 0, review, facts.Fingerprint) { LostRanges = fence.Lost };
+            return new RepairPlan(steps, fence.LostEvents, fence.LostRecordsAtMost, review, facts.Fingerprint) { LostRanges = fence.Lost };
         }
 
         if (!facts.Found.Decision.MayWrite)
@@ -48,6 +48,11 @@ internal static class RepairSteps
         if (facts.Parity.Remake.Count + facts.Parity.Remove.Count > 0)
         {
             steps.Add(facts.Parity.MakeStep(steps.Count + 1));
+        }
+
+        if (facts.Checkpoints.HasWork)
+        {
+            steps.Add(facts.Checkpoints.Step(steps.Count + 1));
         }
 
         ulong known = Math.Max(facts.State.Header?.LastSequence ?? 0, facts.Found.Slots.Newest?.Descriptor.LastSequence ?? 0);
@@ -69,7 +74,11 @@ internal static class RepairSteps
         }
 
         string state = $"{StoreLayout.StateName}/{StoreLayout.GenerationName(facts.Superblock.StateGeneration)}";
-        if (found.Decision.State == StateAction.Rebuild)
+        if (found.State.Checkpoint is ulong checkpoint)
+        {
+            steps.Add(new RepairStep(steps.Count + 1, RepairAction.RebuildState, state, "the log", $"all records and indexes from the checkpoint at sequence {checkpoint} and the frames behind it ({found.State.Reason})", "", false));
+        }
+        else if (found.Decision.State == StateAction.Rebuild)
         {
             steps.Add(new RepairStep(steps.Count + 1, RepairAction.RebuildState, state, "the log", $"all records and indexes from {found.Tip.FrameCount} frames ({found.State.Reason})", "", false));
         }

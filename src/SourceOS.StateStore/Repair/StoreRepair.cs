@@ -49,11 +49,11 @@ public static class StoreRepair
 
         if (facts is null)
         {
-            return plan.Steps[0].Action == RepairAction.FinishErasure ? await OpenAndRecordAsync(place, plan, identity).ConfigureAwait(false) : FinishSwap(place, planHash);
+            return plan.Steps[0].Action == RepairAction.FinishErasure ? await OpenAndRecordAsync(place, plan, identity, makesCheckpoint: false).ConfigureAwait(false) : FinishSwap(place, planHash);
         }
 
         Mend(place, facts);
-        return facts.Fence is null ? await OpenAndRecordAsync(place, plan, identity).ConfigureAwait(false) : await new FenceRun(place).RunAsync(plan, identity).ConfigureAwait(false);
+        return facts.Fence is null ? await OpenAndRecordAsync(place, plan, identity, facts.Checkpoints.RemakesCheckpoint).ConfigureAwait(false) : await new FenceRun(place).RunAsync(plan, identity).ConfigureAwait(false);
     }
 
     /// <summary>Undoes a fence: puts the store before it back in place, as long as nothing was written behind it.</summary>
@@ -102,7 +102,7 @@ public static class StoreRepair
             return new RepairPlan([step], 0, 0, [], "erasure");
         }
 
-        facts = RepairFacts.Collect(place.Layout, place.Files, place.Options);
+        facts = RepairFacts.Collect(place.Layout, place.Ops, place.Files, place.Options);
         return RepairSteps.Plan(facts);
     }
 
@@ -128,7 +128,7 @@ public static class StoreRepair
     private static void Mend(RepairPlace place, RepairFacts facts)
     {
         bool makesParity = facts.Fence is null && facts.Parity.Remake.Count + facts.Parity.Remove.Count > 0;
-        if (facts.SuperblockFlaw.Length == 0 && facts.Heads.Count == 0 && facts.Parity.Heals.Count == 0 && !makesParity)
+        if (facts.SuperblockFlaw.Length == 0 && facts.Heads.Count == 0 && facts.Parity.Heals.Count == 0 && !makesParity && !facts.Checkpoints.HasWork)
         {
             return;
         }
@@ -146,6 +146,11 @@ public static class StoreRepair
         {
             ParityRepair.Make(place.Layout, facts.Superblock, place.Ops, place.Clock, facts.Parity);
         }
+
+        if (facts.Checkpoints.HasWork)
+        {
+            CheckpointRepair.Apply(place.Layout, facts.Superblock, place.Ops, place.Files, place.Clock, facts.Checkpoints, facts.Found.Tip);
+        }
     }
 
     private static RepairOutcome FinishSwap(RepairPlace place, string planHash)
@@ -155,7 +160,7 @@ public static class StoreRepair
         return new RepairOutcome(planHash, "repaired", FenceRun.KeepReport(place), null);
     }
 
-    private static async Task<RepairOutcome> OpenAndRecordAsync(RepairPlace place, RepairPlan plan, SessionIdentity identity)
+    private static async Task<RepairOutcome> OpenAndRecordAsync(RepairPlace place, RepairPlan plan, SessionIdentity identity, bool makesCheckpoint)
     {
         StateStore store = StateStore.Open(place.Layout.StorePath, place.Options);
         await using (store.ConfigureAwait(false))
@@ -168,6 +173,11 @@ public static class StoreRepair
                 .PutJson(report, new ChangeOptions { Lane = Lane.Repair, EventType = "sync.repair.completed" });
             CommitReceipt receipt = await store.OpenSession(identity).CommitAsync(batch).ConfigureAwait(false);
             RepairReports.Keep(place.Ops, place.Layout, reportId, report);
+            if (makesCheckpoint)
+            {
+                _ = store.MakeStateCheckpoint();
+            }
+
             return new RepairOutcome(plan.PlanHash, "repaired", receipt.IsCommitted ? reportId : "", recovery);
         }
     }

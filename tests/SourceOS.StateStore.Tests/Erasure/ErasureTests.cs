@@ -21,6 +21,11 @@ public sealed class ErasureTests
     public async Task Erased_bytes_are_in_no_file_and_everything_else_is_as_it_was()
     {
         using Erasable made = await Erasable.MakeAsync();
+        await using (StateStore store = StateStore.Open(made.Path, FencedStores.Options()))
+        {
+            store.MakeStateCheckpoint();
+        }
+
         string root = made.LogRoot();
         Dictionary<string, string> before = FencedStores.Records(made.Path);
         Assert.True(made.Traces() > 0);
@@ -40,6 +45,7 @@ public sealed class ErasureTests
             }
         }
 
+        Assert.Empty(Directory.GetFiles(Path.Combine(made.Path, "checkpoints")));
         Assert.Equal(0, made.Traces());
         Assert.Equal(root, made.LogRoot());
         Assert.Equal(before, FencedStores.Records(made.Path));

@@ -20,6 +20,11 @@ public sealed class DamageMatrixTests(ITestOutputHelper output)
     public async Task Every_kind_of_damage_to_every_file_is_found_and_repaired()
     {
         using TestDirectory directory = await FencedStores.MakeAsync(200);
+        await using (StateStore store = StateStore.Open(directory.StorePath, FencedStores.Options()))
+        {
+            store.MakeStateCheckpoint();
+        }
+
         string older = Path.Combine(directory.Root, "older");
         StoreCopy.CopyLive(directory.StorePath, older);
         await using (StateStore store = StateStore.Open(directory.StorePath, FencedStores.Options()))
@@ -28,6 +33,8 @@ public sealed class DamageMatrixTests(ITestOutputHelper output)
             {
                 await store.OpenSession(FencedStores.Me).CommitAsync(new CommitBatch().Put(RecordKindOfNotes, $"later:{i}", RoundTripTests.ObjectBody("note", FencedStores.Title(i))));
             }
+
+            store.MakeStateCheckpoint();
         }
 
         string other = Path.Combine(directory.Root, "other");
@@ -159,6 +166,7 @@ public sealed class DamageMatrixTests(ITestOutputHelper output)
         _ when file.StartsWith("events", StringComparison.Ordinal) =>
             [8, 30, 4090, 4104, 4150, 8300, 12296, 12400, 16500, 21000, 32770, 32768 + 64, 32768 + 80, 32768 + 200, 32768 + 330, 32768 + 700, 32768 + 65536, 32768 + 65700, (32768 + length) / 2, length - 5000, length - 8],
         _ when file.StartsWith("parity", StringComparison.Ordinal) => [0, 20, 60, 100, 4090, 4096 + 5, 4096 + 20, 4096 + 40, 4096 + 2000, 8192 + 10, length / 2, length - 8],
+        _ when file.StartsWith("checkpoints", StringComparison.Ordinal) => [.. ((long[])[0, 9, 20, 70, 300, 4000, 4093, 4096 + 2, 4096 + 3000, 20500, 20550, 21000, length / 2, length - 100, length - 64, length - 40, length - 1]).Where(offset => offset >= 0 && offset < length)],
         _ => [8, 24, 120, 4096 + 24, 4096 + 120, 8192 + 8, 8192 + 600, 12288 + 20, length / 3, length / 2, length * 2 / 3, length - 4000, length - 8],
     };
 

@@ -120,17 +120,6 @@ public sealed class FenceTests
         FencedStores.AssertClean(directory.StorePath);
     }
 
-    [Fact]
-    public async Task A_damaged_log_whose_state_is_gone_is_left_to_a_person()
-    {
-        using TestDirectory directory = await FencedStores.MakeAsync();
-        FencedStores.FlipBeyondParity(FencedStores.Segment(directory.StorePath, 1), 32768 + 4000);
-        Directory.Delete(Path.Combine(directory.StorePath, "state"), recursive: true);
-        RepairPlan plan = StoreRepair.Plan(directory.StorePath);
-        Assert.True(plan.IsBlocked);
-        await Assert.ThrowsAsync<StateStoreException>(() => StoreRepair.ApplyAsync(directory.StorePath, plan.PlanHash, FencedStores.Me, FencedStores.Options(), acceptsLoss: true));
-    }
-
     internal static async Task<RepairPlan> FenceAsync(string path)
     {
         RepairPlan plan = StoreRepair.Plan(path);

@@ -15,31 +15,13 @@ public sealed class RepairCrashTests
     [InlineData("heads")]
     [InlineData("heal")]
     [InlineData("parity")]
+    [InlineData("salvage")]
+    [InlineData("checkpoints")]
     public async Task Cut_off_at_any_step_a_repair_is_finished_by_running_it_again(string what)
     {
-        using TestDirectory directory = await FencedStores.MakeAsync(what is "heal" or "parity" ? 150 : 90);
+        using TestDirectory directory = what == "checkpoints" ? await StateCheckpointTests.WithCheckpointsAsync() : await FencedStores.MakeAsync(what is "heal" or "parity" ? 150 : 90);
         Dictionary<string, string> records = FencedStores.Records(directory.StorePath);
-        string segment = FencedStores.Segment(directory.StorePath, 0);
-        if (what == "heads")
-        {
-            FencedStores.Flip(segment, 4096 + 50);
-            FencedStores.Flip(segment, 25000);
-            File.Delete(Path.Combine(directory.StorePath, "STORE"));
-            Directory.Delete(Path.Combine(directory.StorePath, "state"), recursive: true);
-        }
-        else if (what == "parity")
-        {
-            Directory.Delete(Path.Combine(directory.StorePath, "parity"), recursive: true);
-        }
-        else if (what == "heal")
-        {
-            FencedStores.Flip(segment, 32768 + 5000);
-        }
-        else
-        {
-            FencedStores.FlipBeyondParity(segment, 32768 + 5000);
-        }
-
+        Damage(directory, what);
         if (what == "undo")
         {
             await FenceTests.FenceAsync(directory.StorePath);
@@ -69,6 +51,43 @@ public sealed class RepairCrashTests
         }
 
         Assert.True(cut > 5, $"Only {cut} runs were cut off.");
+    }
+
+    private static void Damage(TestDirectory directory, string what)
+    {
+        string segment = FencedStores.Segment(directory.StorePath, 0);
+        if (what == "heads")
+        {
+            FencedStores.Flip(segment, 4096 + 50);
+            FencedStores.Flip(segment, 25000);
+            File.Delete(Path.Combine(directory.StorePath, "STORE"));
+            Directory.Delete(Path.Combine(directory.StorePath, "state"), recursive: true);
+        }
+        else if (what == "parity")
+        {
+            Directory.Delete(Path.Combine(directory.StorePath, "parity"), recursive: true);
+        }
+        else if (what == "checkpoints")
+        {
+            foreach (string file in Directory.GetFiles(Path.Combine(directory.StorePath, "checkpoints")))
+            {
+                FencedStores.Flip(file, 300);
+            }
+        }
+        else if (what == "salvage")
+        {
+            // The frame that goes holds a record that was deleted later, so every record is still known.
+            FencedStores.FlipBeyondParity(segment, SalvageTests.OffsetOfFrame(directory.StorePath, 1));
+            Directory.Delete(Path.Combine(directory.StorePath, "state"), recursive: true);
+        }
+        else if (what == "heal")
+        {
+            FencedStores.Flip(segment, 32768 + 5000);
+        }
+        else
+        {
+            FencedStores.FlipBeyondParity(segment, 32768 + 5000);
+        }
     }
 
     private static async Task RunAsync(string path, string what, FileOps ops)
@@ -103,7 +122,7 @@ public sealed class RepairCrashTests
 
     private static void AssertNoWorse(string path, string what, Dictionary<string, string> records, long step)
     {
-        if (what != "heads" && File.Exists(Path.Combine(path, "STORE")))
+        if (what is not ("heads" or "salvage") && File.Exists(Path.Combine(path, "STORE")))
         {
             Dictionary<string, string> now = FencedStores.Records(path);
             Assert.True(records.Count == now.Count, $"{what} cut off at call {step}: {now.Count} records of {records.Count}");
