@@ -16,6 +16,9 @@ public sealed class StateSession
         Identity = identity;
     }
 
+    /// <summary>The store that the session is bound to.</summary>
+    public global::SourceOS.StateStore.StateStore Store => _store;
+
     /// <summary>Who the session acts as.</summary>
     public SessionIdentity Identity { get; }
 

@@ -43,4 +43,33 @@ public sealed class BackupVerbTests
         store.Run("restore", backup, store.PathOf("second")).Exits(8);
         Assert.False(Directory.Exists(store.PathOf("second")));
     }
+
+    [Fact]
+    public void An_encrypted_backup_opens_with_its_secret_alone()
+    {
+        using Statestore store = Statestore.Initialised();
+        string key = store.PathOf("backup.key");
+        Answer made = store.Run("backup", store.PathOf("sealed"), "--encrypt", "--new-key-file", key, "--json").Exits(0);
+        Assert.True(made.Json.GetProperty("encrypted").GetBoolean());
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(key));
+        store.Run("restore", "--test", store.PathOf("sealed")).Exits(8);
+        store.Run("restore", "--test", store.PathOf("sealed"), "--key-file", key).Exits(0);
+        Answer restored = store.Run("restore", store.PathOf("sealed"), store.PathOf("restored"), "--key-file", key, "--json").Exits(0);
+        Assert.Equal(made.Json.GetProperty("recordsRoot").GetString(), restored.Json.GetProperty("recordsRoot").GetString());
+
+        string passphrase = store.Write("passphrase", "correct horse battery staple\n");
+        string wrong = store.Write("wrong", "correct horse battery stable\n");
+        store.Run("backup", store.PathOf("second"), "--passphrase-file", passphrase).Exits(7);
+        File.SetUnixFileMode(passphrase, UnixFileMode.UserRead);
+        File.SetUnixFileMode(wrong, UnixFileMode.UserRead);
+        store.Run("backup", store.PathOf("second"), "--encrypt", "--passphrase-file", passphrase).Exits(0);
+        store.Run("restore", "--test", store.PathOf("second"), "--passphrase-file", passphrase).Exits(0);
+        store.Run("restore", "--test", store.PathOf("second"), "--passphrase-file", wrong).Exits(8);
+        store.Run("restore", "--test", store.PathOf("second"), "--key-file", key).Exits(8);
+        store.Run("restore", "--test", store.PathOf("second"), "--key-file", key, "--passphrase-file", wrong).Exits(2);
+        store.Run("backup", store.PathOf("third"), "--encrypt").Exits(2);
+        store.Run("backup", store.PathOf("third"), "--new-key-file", key).Exits(8);
+        Assert.False(Path.Exists(store.PathOf("third")));
+        Assert.DoesNotContain(Directory.GetFileSystemEntries(store.Root), static entry => entry.EndsWith(".unfinished", StringComparison.Ordinal));
+    }
 }

@@ -1,6 +1,7 @@
-// Why this file exists: `doctor` looks at everything that is quick to look at and says what to do next, most important first. Invariants: it only reads; each step
+// Why this file exists: `doctor` verifies the store, looks at what is open in it, and says what to do next, most important first. Invariants: it only reads; each step
 // it names is a command that exists; it exits like `verify`, and 1 as well when something else needs doing.
 
+using System.CommandLine;
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Governance.Bootstrap;
@@ -11,17 +12,21 @@ namespace SourceOS.StateStore.Cli.Verbs;
 /// <summary>Says what to do next.</summary>
 internal static class DoctorVerb
 {
+    private static readonly Option<string> Level = Inputs.OneOf("--level", "How much to prove; standard by default", "quick", "standard", "deep");
+
     private sealed record Step(string What, string Why, string Command);
 
     /// <summary>The command.</summary>
-    public static VerbCommand Create() => new("doctor", "Check quickly, classify what is wrong, and say what to do next", "statestore doctor", "statestore doctor --json")
+    public static VerbCommand Create()
     {
-        Run = VerbCommand.Sync(Run),
-    };
+        VerbCommand command = new("doctor", "Verify, classify what is wrong, and say what to do next", "statestore doctor", "statestore doctor --level quick --json") { Run = VerbCommand.Sync(Run) };
+        command.Options.Add(Level);
+        return command;
+    }
 
     private static ExitCode Run(VerbContext context)
     {
-        VerificationReport report = VerifyVerb.Verify(context, VerificationLevel.Quick);
+        VerificationReport report = VerifyVerb.Verify(context, VerifyVerb.LevelOf(context.Get(Level)));
         StatusView status = StatusView.Read(context);
         List<Step> steps = [];
         string command = $"statestore --store {ErrorMapping.Quote(context.StorePath)}";
@@ -67,6 +72,11 @@ internal static class DoctorVerb
         {
             steps.Add(new Step("Rebuild what can be rebuilt from the log", rebuildable[0].Message, $"{command} repair --apply"));
         }
+
+        if (report.Findings.FirstOrDefault(static finding => finding.Class == FindingClass.Protective) is { } protective)
+        {
+            steps.Add(new Step("Make the log's parity again", $"{protective.Message} Until then {protective.LossIfIgnored}.", $"{command} repair --apply"));
+        }
     }
 
     private static List<Finding> Of(VerificationReport report, FindingClass wanted) =>
@@ -104,7 +114,7 @@ internal static class DoctorVerb
     private static void WriteText(VerbContext context, VerificationReport report, StatusView status, List<Step> steps)
     {
         ByteOutput output = context.Out;
-        output.WriteLine($"{report.Verdict.ToString().ToLowerInvariant()} (quick check), store {status.HealthWord}");
+        output.WriteLine($"{report.Verdict.ToString().ToLowerInvariant()} ({report.Level.ToString().ToLowerInvariant()} check), store {status.HealthWord}");
         foreach (FindingClass wanted in Enum.GetValues<FindingClass>())
         {
             int count = report.Findings.Count(finding => finding.Class == wanted);
@@ -123,7 +133,7 @@ internal static class DoctorVerb
 
         if (steps.Count == 0)
         {
-            output.WriteLine("Nothing needs doing. The complete check: statestore verify");
+            output.WriteLine(report.Level == VerificationLevel.Deep ? "Nothing needs doing." : "Nothing needs doing. The deepest check: statestore verify --level deep");
         }
     }
 
@@ -131,7 +141,7 @@ internal static class DoctorVerb
     {
         writer.WriteStartObject();
         writer.WriteString("verdict"u8, report.Verdict.ToString().ToLowerInvariant());
-        writer.WriteString("level"u8, "quick"u8);
+        writer.WriteString("level"u8, report.Level.ToString().ToLowerInvariant());
         writer.WriteString("health"u8, status.HealthWord);
         writer.WriteStartObject("findings"u8);
         foreach (FindingClass wanted in Enum.GetValues<FindingClass>())

@@ -7,6 +7,9 @@ using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Governance.Bootstrap;
 using SourceOS.StateStore.Governance.Doors;
+using SourceOS.StateStore.Governance.Keys;
+using SourceOS.StateStore.Governance.Repair;
+using SourceOS.StateStore.Keys;
 
 namespace SourceOS.StateStore.Cli.Verbs;
 
@@ -18,6 +21,8 @@ internal static class RepairVerb
     private static readonly Option<string> PlanFile = new("--plan") { Description = "With --apply: only this plan, as --dry-run --json printed it", HelpName = "FILE" };
 
     private static readonly Option<bool> AcceptLoss = new("--accept-loss") { Description = "With --apply: accept that the events which the plan names are given up" };
+
+    private static readonly Option<string> Approval = new("--approval") { Description = "With --accept-loss: a signed approval of this plan, as `repair approve` made it", HelpName = "FILE" };
 
     /// <summary>The command.</summary>
     public static VerbCommand Create()
@@ -34,6 +39,7 @@ internal static class RepairVerb
         command.Options.Add(Apply);
         command.Options.Add(PlanFile);
         command.Options.Add(AcceptLoss);
+        command.Options.Add(Approval);
 
         // The grammar asks a command that has others below it for one of them, unless it has an action of its own; what runs is Run.
         command.SetAction(static _ => 0);
@@ -59,6 +65,11 @@ internal static class RepairVerb
             throw CliException.Usage(planFile is not null ? "--plan needs --apply." : "--accept-loss needs --apply.");
         }
 
+        if (context.Get(Approval) is not null && !context.Get(AcceptLoss))
+        {
+            throw CliException.Usage("--approval needs --accept-loss.");
+        }
+
         string path = context.CheckedStorePath();
         RepairPlan plan = StoreRepair.Plan(path);
         RepairOutcome? outcome = null;
@@ -77,7 +88,7 @@ internal static class RepairVerb
                     ExitCode.Refused, "plan_outdated", "The plan does not fit the store as it is now; nothing was changed.", planFile ?? "", Next: "Plan again, look at it, and apply that one."));
             }
 
-            outcome = await StoreRepair.ApplyAsync(path, hash, Identity(context), acceptsLoss: context.Get(AcceptLoss)).ConfigureAwait(false);
+            outcome = await StoreRepair.ApplyAsync(path, hash, Identity(context), acceptsLoss: context.Get(AcceptLoss), consent: Consent(context)).ConfigureAwait(false);
         }
 
         if (context.Json)
@@ -90,6 +101,12 @@ internal static class RepairVerb
         }
 
         return plan.HumanReview.Count > 0 && outcome is null ? ExitCode.Unsafe : ExitCode.Done;
+    }
+
+    private static RepairConsent Consent(VerbContext context)
+    {
+        byte[]? approval = context.Get(Approval) is { } file ? InputFiles.ReadDocument(file, context.Cancellation) : null;
+        return RepairApproval.Judge(approval, new KeyRoom(KeyFolder.OfUser()));
     }
 
     // A store that cannot be read cannot say who is registered; then the caller's own actor signs, and the report names it.

@@ -1,10 +1,11 @@
-// Why this file exists: `verify` proves a store, or says what is wrong with it. Invariants: it only reads, also beside a writer; exit 0 means that everything
+// Why this file exists: `verify` proves a store, or says what is wrong with it. Invariants: it only reads, also beside a writer, unless it is asked to record what it found; exit 0 means that everything
 // the level covers was checked and is sound; what could not be checked is named and never counted as sound.
 
 using System.CommandLine;
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Governance.Doors;
+using SourceOS.StateStore.Governance.Repair;
 using SourceOS.StateStore.Governance.Workspace;
 using SourceOS.StateStore.Readers.Verify;
 using SourceOS.StateStore.Verify;
@@ -18,14 +19,17 @@ internal static class VerifyVerb
 
     private static readonly Option<string> Level = Inputs.OneOf("--level", "How much to prove; standard by default", "quick", "standard", "deep");
 
+    private static readonly Option<bool> Record = new("--record") { Description = "Also record what was found, as a report and an event; then `status` knows when the store was last verified" };
+
     /// <summary>The command.</summary>
     public static VerbCommand Create()
     {
-        VerbCommand command = new("verify", "Prove the store: every frame, page, record and digest", "statestore verify", "statestore verify --level quick --json", "statestore verify --level deep")
+        VerbCommand command = new("verify", "Prove the store: every frame, page, record and digest", "statestore verify", "statestore verify --level quick --json", "statestore verify --level deep --record")
         {
-            Run = VerbCommand.Sync(Run),
+            Run = RunAsync,
         };
         command.Options.Add(Level);
+        command.Options.Add(Record);
         return command;
     }
 
@@ -60,6 +64,15 @@ internal static class VerifyVerb
         return AdoptedFilesCheck.AddTo(store, report, options.Progress, context.Cancellation);
     }
 
+    /// <summary>The level of a word; standard when none was given.</summary>
+    /// <param name="word">The word.</param>
+    public static VerificationLevel LevelOf(string? word) => word switch
+    {
+        "quick" => VerificationLevel.Quick,
+        "deep" => VerificationLevel.Deep,
+        _ => VerificationLevel.Standard,
+    };
+
     /// <summary>The exit code of a verdict.</summary>
     /// <param name="report">The report.</param>
     public static ExitCode ExitOf(VerificationReport report) => report.Verdict switch
@@ -69,14 +82,14 @@ internal static class VerifyVerb
         _ => ExitCode.Unsafe,
     };
 
-    private static ExitCode Run(VerbContext context)
+    private static async Task<ExitCode> RunAsync(VerbContext context)
     {
-        VerificationReport report = Verify(context, context.Get(Level) switch
+        VerificationReport report = Verify(context, LevelOf(context.Get(Level)));
+        if (context.Get(Record))
         {
-            "quick" => VerificationLevel.Quick,
-            "deep" => VerificationLevel.Deep,
-            _ => VerificationLevel.Standard,
-        });
+            await RecordAsync(context, report).ConfigureAwait(false);
+        }
+
         if (context.Json)
         {
             JsonLine.Write(context.Out, writer => VerificationJson.Write(writer, report));
@@ -87,6 +100,22 @@ internal static class VerifyVerb
         }
 
         return ExitOf(report);
+    }
+
+    // A store that takes no commits takes no record either; what was found is told all the same.
+    private static async Task RecordAsync(VerbContext context, VerificationReport report)
+    {
+        if (report.Verdict == VerificationVerdict.Unsafe)
+        {
+            context.Messages.Warning("The verification is not recorded: nothing is written to a store that cannot be trusted.");
+            return;
+        }
+
+        StateStore store = context.OpenWrite();
+        await using (store.ConfigureAwait(false))
+        {
+            _ = Receipts.Require(await VerificationRecord.RecordAsync(context.SessionFor(store), report, DateTimeOffset.UtcNow, context.Cancellation).ConfigureAwait(false));
+        }
     }
 
     private static void WriteText(VerbContext context, VerificationReport report)

@@ -1,9 +1,10 @@
 // Why this file exists: the status that every door shows, gathered once from one snapshot. Invariants: conflicts and plans are counted over a bounded number of records, whatever the store's size; nothing is claimed that
-// was not looked at: a store nobody verified has no "last verified".
+// was not looked at: a store of which nobody recorded a verification has no "last verified".
 
 using System.Text.Json;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Governance.Records;
+using SourceOS.StateStore.Governance.Repair;
 
 namespace SourceOS.StateStore.Governance.Doors;
 
@@ -11,7 +12,8 @@ namespace SourceOS.StateStore.Governance.Doors;
 /// <param name="Status">The store's own status.</param>
 /// <param name="OpenConflicts">Conflicts that are not resolved.</param>
 /// <param name="PlansBlocked">Plans that are blocked.</param>
-public sealed record StoreGlance(StateStoreStatus Status, long OpenConflicts, long PlansBlocked)
+/// <param name="LastVerified">The newest recorded verification; null when there is none.</param>
+public sealed record StoreGlance(StateStoreStatus Status, long OpenConflicts, long PlansBlocked, VerificationRecord? LastVerified = null)
 {
     private const int MaxExamined = 10_000;
 
@@ -39,7 +41,8 @@ public sealed record StoreGlance(StateStoreStatus Status, long OpenConflicts, lo
         return new StoreGlance(
             snapshot.GetStatus(),
             CountBy(snapshot, RecordKind.Conflict, s_conflictStatus, static text => !text.SequenceEqual("resolved"u8) && !text.SequenceEqual("closed"u8)),
-            CountBy(snapshot, RecordKind.Plan, s_planStatus, static text => text.SequenceEqual("blocked"u8)));
+            CountBy(snapshot, RecordKind.Plan, s_planStatus, static text => text.SequenceEqual("blocked"u8)),
+            VerificationRecord.Of(snapshot));
     }
 
     /// <summary>A lane's name.</summary>
@@ -80,7 +83,21 @@ public sealed record StoreGlance(StateStoreStatus Status, long OpenConflicts, lo
         writer.WriteStartObject();
         writer.WriteString("health"u8, HealthWord);
         WriteStore(writer);
-        writer.WriteNull("lastVerified"u8);
+        if (LastVerified is { } verified)
+        {
+            writer.WriteString("lastVerified"u8, verified.At);
+            writer.WriteStartObject("lastVerification"u8);
+            writer.WriteString("verdict"u8, verified.Verdict);
+            writer.WriteString("level"u8, verified.Level);
+            writer.WriteNumber("sequence"u8, verified.Sequence);
+            writer.WriteString("actor"u8, verified.ActorId);
+            writer.WriteEndObject();
+        }
+        else
+        {
+            writer.WriteNull("lastVerified"u8);
+        }
+
         writer.WriteNumber("openConflicts"u8, OpenConflicts);
         writer.WriteNumber("plansBlocked"u8, PlansBlocked);
         writer.WriteString("nextAction"u8, NextAction);

@@ -14,7 +14,11 @@ namespace SourceOS.StateStore.Backup;
 /// <param name="FileCount">Files of the backup, without the manifest.</param>
 /// <param name="LengthBytes">Their length.</param>
 /// <param name="IsSigned">Whether the manifest is signed; for a restore with a key: by that key.</param>
-public sealed record BackupReport(Checkpoint Checkpoint, int FileCount, long LengthBytes, bool IsSigned);
+public sealed record BackupReport(Checkpoint Checkpoint, int FileCount, long LengthBytes, bool IsSigned)
+{
+    /// <summary>Whether the backup is encrypted.</summary>
+    public bool IsEncrypted { get; init; }
+}
 
 /// <summary>Backs stores up and restores them. Thread-safe for different destinations.</summary>
 public static class StoreBackup
@@ -26,13 +30,20 @@ public static class StoreBackup
     /// <param name="destination">A directory that does not exist; its parent does. `DESTINATION.unfinished` is used meanwhile, and removed first.</param>
     /// <param name="key">Signs the manifest; null for an unsigned one, which shows accidents but not forgeries.</param>
     /// <param name="options">How the copy is opened; defaults when null.</param>
+    /// <param name="secret">Encrypts every file of it with AES-256-GCM (format-spec/backup.md); null leaves them readable.</param>
+    /// <param name="scratchParent">Where the copy is proven before an encrypted backup is made of it, so that nothing readable reaches the destination; it takes as much room as log and state. The store's parent directory when null.</param>
     /// <param name="cancellationToken">Ends the work; no backup is made then.</param>
     /// <returns>What was backed up.</returns>
     /// <exception cref="StateStoreException">AlreadyExists; InvalidInput when the destination lies in the store; as <see cref="StateStore.Open"/> when the log is damaged; DiskFull, InputOutput.</exception>
-    public static async Task<BackupReport> CreateAsync(string storePath, string destination, PrivateKey? key = null, StateStoreOptions? options = null, CancellationToken cancellationToken = default)
+    public static async Task<BackupReport> CreateAsync(string storePath, string destination, PrivateKey? key = null, StateStoreOptions? options = null, BackupSecret? secret = null, string? scratchParent = null, CancellationToken cancellationToken = default)
     {
         string target = BackupFiles.CheckNew(destination, storePath);
-        string made = BackupFiles.Unfinished(target);
+        string made = secret is null ? BackupFiles.Unfinished(target) : ScratchOf(storePath, scratchParent);
+        if (secret is not null)
+        {
+            BackupCipher.ThrowIfMissing();
+        }
+
         if (File.Exists(new StoreLayout(storePath).ErasureJournalPath))
         {
             throw new StateStoreException(StateStoreErrorCode.ReviewRequired, "An erasure of this store is not finished; a backup would hold what was purged.", storePath, "Finish it first: statestore repair --apply");
@@ -58,35 +69,54 @@ public static class StoreBackup
             List<BackupFile> files = [.. Names(made).Select(name => BackupFiles.Hash(Path.Combine(made, name), name))];
             string text = new BackupManifest(checkpoint, files).ToText();
             BackupFiles.WriteAll(Path.Combine(made, BackupManifest.FileName), key is null ? Encoding.UTF8.GetBytes(text) : key.SignNote(text, checkpoint.Origin).Encode());
-            BackupFiles.Finish(made, target);
-            return new BackupReport(checkpoint, files.Count, files.Sum(static file => file.LengthBytes), key is not null);
+            if (secret is not null)
+            {
+                Seal(made, BackupFiles.Unfinished(target), [.. files.Select(static file => file.Path), BackupManifest.FileName], secret, cancellationToken);
+            }
+
+            BackupFiles.Finish(BackupFiles.Unfinished(target), target);
+            return new BackupReport(checkpoint, files.Count, files.Sum(static file => file.LengthBytes), key is not null) { IsEncrypted = secret is not null };
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             throw Failed(exception, target);
         }
+        finally
+        {
+            if (secret is not null)
+            {
+                BackupFiles.DeleteDirectory(made);
+            }
+        }
     }
+
+    /// <summary>Whether a directory looks like an encrypted backup, so that a secret can be asked for.</summary>
+    /// <param name="source">The directory.</param>
+    /// <returns>True when it holds the file that says how its key is made.</returns>
+    public static bool IsEncrypted(string source) => File.Exists(Path.Combine(source, BackupEnvelope.FileName));
 
     /// <summary>Restores a backup into a new store and proves it: every file has its hash, and log and records of the restored store have the roots that the manifest states.</summary>
     /// <param name="source">The backup.</param>
     /// <param name="destination">A directory that does not exist; its parent does.</param>
     /// <param name="trusted">The key that must have signed the manifest; null takes any manifest.</param>
     /// <param name="options">How the restored store is opened; defaults when null.</param>
+    /// <param name="secret">Opens an encrypted backup; null for one that is not.</param>
     /// <param name="cancellationToken">Ends the work; no store is made then.</param>
     /// <returns>What was restored.</returns>
     /// <exception cref="StateStoreException">NotInitialized when there is no backup; InvalidInput when it is not what its manifest or signature says; AlreadyExists; NativeLibraryMissing; DiskFull, InputOutput.</exception>
-    public static async Task<BackupReport> RestoreAsync(string source, string destination, NoteKey? trusted = null, StateStoreOptions? options = null, CancellationToken cancellationToken = default)
+    public static async Task<BackupReport> RestoreAsync(string source, string destination, NoteKey? trusted = null, StateStoreOptions? options = null, BackupSecret? secret = null, CancellationToken cancellationToken = default)
     {
         string target = BackupFiles.CheckNew(destination, source);
         string made = BackupFiles.Unfinished(target);
         try
         {
-            BackupManifest manifest = ReadManifest(source, trusted);
+            using BackupSource backup = BackupSource.Open(source, secret);
+            BackupManifest manifest = ReadManifest(source, backup, trusted);
             BackupFiles.DeleteDirectory(made);
             Directory.CreateDirectory(made);
             foreach (BackupFile file in manifest.Files)
             {
-                if (BackupFiles.Copy(Path.Combine(source, file.Path), Path.Combine(made, file.Path), file.Path, cancellationToken) != file)
+                if (backup.Copy(file.Path, Path.Combine(made, file.Path), cancellationToken) != file)
                 {
                     throw Refused("The file is not the one that was backed up", Path.Combine(source, file.Path));
                 }
@@ -99,7 +129,7 @@ public static class StoreBackup
             }
 
             BackupFiles.Finish(made, target);
-            return new BackupReport(restored, manifest.Files.Count, manifest.Files.Sum(static file => file.LengthBytes), trusted is not null);
+            return new BackupReport(restored, manifest.Files.Count, manifest.Files.Sum(static file => file.LengthBytes), trusted is not null) { IsEncrypted = backup.IsEncrypted };
         }
         catch (FileNotFoundException exception)
         {
@@ -119,15 +149,16 @@ public static class StoreBackup
     /// <param name="source">The backup.</param>
     /// <param name="trusted">The key that must have signed the manifest; null takes any manifest.</param>
     /// <param name="options">How the restored store is opened; defaults when null.</param>
+    /// <param name="secret">Opens an encrypted backup; null for one that is not.</param>
     /// <param name="cancellationToken">Ends the work.</param>
     /// <returns>What was restored.</returns>
     /// <exception cref="StateStoreException">As <see cref="RestoreAsync"/>.</exception>
-    public static async Task<BackupReport> TestAsync(string source, NoteKey? trusted = null, StateStoreOptions? options = null, CancellationToken cancellationToken = default)
+    public static async Task<BackupReport> TestAsync(string source, NoteKey? trusted = null, StateStoreOptions? options = null, BackupSecret? secret = null, CancellationToken cancellationToken = default)
     {
         string scratch = Directory.CreateTempSubdirectory("statestore-restore-test-").FullName;
         try
         {
-            return await RestoreAsync(source, Path.Combine(scratch, "store"), trusted, options, cancellationToken).ConfigureAwait(false);
+            return await RestoreAsync(source, Path.Combine(scratch, "store"), trusted, options, secret, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -186,22 +217,35 @@ public static class StoreBackup
         return segments.Select(static name => StoreLayout.EventsName + "/" + name).Prepend(StoreLayout.SuperblockName).Order(StringComparer.Ordinal);
     }
 
-    private static BackupManifest ReadManifest(string source, NoteKey? trusted)
+    // A fixed name, so that what an interrupted run left is found and removed by the next.
+    private static string ScratchOf(string storePath, string? scratchParent)
+    {
+        string store = Path.TrimEndingDirectorySeparator(Path.GetFullPath(storePath));
+        return Path.Combine(scratchParent ?? Path.GetDirectoryName(store)!, "." + Path.GetFileName(store) + ".backup.unfinished");
+    }
+
+    private static void Seal(string from, string to, IEnumerable<string> names, BackupSecret secret, CancellationToken cancellationToken)
+    {
+        BackupFiles.DeleteDirectory(to);
+        Directory.CreateDirectory(Path.Combine(to, StoreLayout.EventsName));
+        BackupEnvelope envelope = BackupEnvelope.New(secret);
+        using BackupKeys keys = envelope.Derive(secret, to);
+        foreach (string name in names)
+        {
+            using FileStream source = BackupFiles.OpenRegular(Path.Combine(from, name));
+            using FileStream target = new(Path.Combine(to, name + BackupCipher.Suffix), new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0 });
+            BackupCipher.Seal(keys, name, source, target, cancellationToken);
+            target.Flush(flushToDisk: true);
+        }
+
+        BackupFiles.WriteAll(Path.Combine(to, BackupEnvelope.FileName), Encoding.ASCII.GetBytes(envelope.ToText(keys)));
+    }
+
+    private static BackupManifest ReadManifest(string source, BackupSource backup, NoteKey? trusted)
     {
         string path = Path.Combine(source, BackupManifest.FileName);
-        FileInfo info = new(path);
-        if (!info.Exists)
-        {
-            throw new StateStoreException(StateStoreErrorCode.NotInitialized, "There is no backup here.", Path.GetFullPath(source), "Name a directory that `statestore backup` made.");
-        }
-
-        byte[] bytes = new byte[SignedNote.MaxLengthBytes + 1];
-        using (FileStream file = BackupFiles.OpenRegular(path))
-        {
-            int length = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-            bytes = length <= SignedNote.MaxLengthBytes ? bytes[..length] : throw Refused("The manifest is too long", path);
-        }
-
+        byte[] bytes = backup.ReadManifest()
+            ?? throw new StateStoreException(StateStoreErrorCode.NotInitialized, "There is no backup here.", Path.GetFullPath(source), "Name a directory that `statestore backup` made.");
         string text = Encoding.UTF8.GetString(bytes);
         bool isNote = SignedNote.TryParse(bytes, out SignedNote? note, out string reason);
         if (!BackupManifest.TryParse(isNote ? note!.Text : text, out BackupManifest? manifest, out reason))

@@ -23,6 +23,18 @@ namespace SourceOS.StateStore;
 /// <param name="ChainHead">Its chain head.</param>
 internal sealed record FenceResult(Superblock Superblock, ulong Records, ulong LastSequence, Hash256 ChainHead);
 
+/// <summary>What is to be built.</summary>
+/// <param name="Folder">Where.</param>
+/// <param name="Fence">The fence.</param>
+/// <param name="Found">What recovery says of the damaged log.</param>
+/// <param name="LastSegment">Its last segment.</param>
+/// <param name="Identity">Who repairs.</param>
+/// <param name="ReportId">The report's identifier.</param>
+/// <param name="Ask">Asks for consent, with the records that are kept; throws when it is refused.</param>
+/// <param name="Report">Makes the report, of how many records and which consent.</param>
+internal sealed record FenceOrder(
+    RepairFolder Folder, FencePlan Fence, LogRecoveryResult Found, int LastSegment, SessionIdentity Identity, string ReportId, Func<ReadSnapshot, RepairConsentAnswer> Ask, Func<ulong, RepairConsentAnswer, byte[]> Report);
+
 /// <summary>Builds the store behind a fence.</summary>
 internal sealed class FenceBuild(StoreLayout layout, Superblock superblock, StateStoreOptions options, FileOps ops)
 {
@@ -32,37 +44,40 @@ internal sealed class FenceBuild(StoreLayout layout, Superblock superblock, Stat
     private readonly TimeProvider _clock = options.Clock ?? TimeProvider.System;
 
     /// <summary>Builds it.</summary>
-    internal async Task<FenceResult> RunAsync(RepairFolder folder, FencePlan fence, LogRecoveryResult found, int lastSegment, SessionIdentity identity, string reportId, Func<ulong, byte[]> report)
+    internal async Task<FenceResult> RunAsync(FenceOrder order)
     {
+        RepairFolder folder = order.Folder;
         folder.Prepare();
-        if (fence.Salvage is { } salvage)
+        if (order.Fence.Salvage is { } salvage)
         {
-            new SalvageFold(layout, superblock, options, ops).Run(folder.Salvage, salvage, found.EndOfSegments);
+            new SalvageFold(layout, superblock, options, ops).Run(folder.Salvage, salvage, order.Found.EndOfSegments);
         }
 
-        FenceResult result = await BuildAsync(folder, fence, found.LastEpoch + 1, lastSegment, identity, reportId, report).ConfigureAwait(false);
+        FenceResult result = await BuildAsync(order).ConfigureAwait(false);
         StoreTree.Remove(ops, folder.Salvage);
         return result;
     }
 
-    private async Task<FenceResult> BuildAsync(RepairFolder folder, FencePlan fence, ulong epoch, int lastSegment, SessionIdentity identity, string reportId, Func<ulong, byte[]> report)
+    private async Task<FenceResult> BuildAsync(FenceOrder order)
     {
+        (RepairFolder folder, FencePlan fence) = (order.Folder, order.Fence);
         StateStore old = StateStore.OpenRead(fence.Salvage is null ? layout.StorePath : folder.Salvage, Plain());
         await using (old.ConfigureAwait(false))
         {
             using ReadSnapshot before = old.OpenSnapshot();
-            Superblock next = MakeEmpty(folder, old, before, epoch, lastSegment);
+            RepairConsentAnswer answer = order.Ask(before);
+            Superblock next = MakeEmpty(folder, old, before, order.Found.LastEpoch + 1, order.LastSegment);
             StateStore made = StateStore.Open(folder.New, Plain());
             FenceResult result;
             await using (made.ConfigureAwait(false))
             {
-                StateSession session = made.OpenSession(identity);
+                StateSession session = made.OpenSession(order.Identity);
                 await CommitAsync(session, new CommitBatch()
-                    .Append("sync.repair.started", RecordKind.Report, reportId, new ChangeOptions { Lane = Lane.Repair })
-                    .Append("sync.repair.fenced", RecordKind.Report, reportId, new ChangeOptions { Lane = Lane.Repair, DataJson = Describe(folder, fence, before.Header) })).ConfigureAwait(false);
+                    .Append("sync.repair.started", RecordKind.Report, order.ReportId, new ChangeOptions { Lane = Lane.Repair })
+                    .Append("sync.repair.fenced", RecordKind.Report, order.ReportId, new ChangeOptions { Lane = Lane.Repair, DataJson = Describe(folder, fence, before.Header) })).ConfigureAwait(false);
                 ulong records = await SalvageAsync(session, before).ConfigureAwait(false);
                 await CommitAsync(session, new CommitBatch()
-                    .PutJson(report(records), new ChangeOptions { Lane = Lane.Repair, EventType = "sync.repair.completed" })).ConfigureAwait(false);
+                    .PutJson(order.Report(records, answer), new ChangeOptions { Lane = Lane.Repair, EventType = "sync.repair.completed" })).ConfigureAwait(false);
                 using ReadSnapshot after = made.OpenSnapshot();
                 Compare(before, after);
                 result = new FenceResult(next, records, after.Sequence, after.Header.ChainHead);

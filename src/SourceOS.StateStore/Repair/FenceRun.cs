@@ -5,6 +5,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
 using SourceOS.StateStore.Checkpoints;
+using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Locking;
 using SourceOS.StateStore.Readers.Log;
 using SourceOS.StateStore.Recovery;
@@ -17,7 +18,7 @@ internal sealed class FenceRun(RepairPlace place)
     private const int MaxNoteBytes = 1 << 20;
 
     /// <summary>Sets the fence of a plan that was accepted.</summary>
-    internal async Task<RepairOutcome> RunAsync(RepairPlan plan, SessionIdentity identity)
+    internal async Task<RepairOutcome> RunAsync(RepairPlan plan, SessionIdentity identity, RepairConsent? consent)
     {
         RecoverFirst();
         using WriterLock writerLock = WriterLock.Acquire(place.Ops, place.Layout.LockPath, place.Clock);
@@ -32,8 +33,26 @@ internal sealed class FenceRun(RepairPlace place)
         string reportId = $"report:repair-{plan.PlanHash[..16]}-{fence.LastSequence.ToString(CultureInfo.InvariantCulture)}";
         byte[] report = [];
         FenceBuild build = new(place.Layout, facts.Superblock, place.Options, place.Ops);
-        FenceResult made = await build.RunAsync(folder, fence, facts.Found, lastSegment, identity, reportId, records =>
-            report = RepairReports.Make(plan, identity, reportId, fence.Summary, new RepairCounts(records, 0, lastSegment + 1, plan.HumanReview.Count), place.Clock.GetUtcNow())).ConfigureAwait(false);
+        FenceOrder order = new(
+            folder,
+            fence,
+            facts.Found,
+            lastSegment,
+            identity,
+            reportId,
+            kept => Ask(consent, plan, facts.Superblock, kept),
+            (records, answer) => report = RepairReports.Make(plan, identity, reportId, fence.Summary, new RepairCounts(records, 0, lastSegment + 1, plan.HumanReview.Count), place.Clock.GetUtcNow(), answer));
+        FenceResult made;
+        try
+        {
+            made = await build.RunAsync(order).ConfigureAwait(false);
+        }
+        catch (StateStoreException exception) when (exception.Code == StateStoreErrorCode.ReviewRequired)
+        {
+            StoreTree.Remove(place.Ops, folder.Path);
+            throw;
+        }
+
         folder.WriteNote(Note(folder, plan, identity, made, report));
         folder.Forward.Run();
 
@@ -44,6 +63,12 @@ internal sealed class FenceRun(RepairPlace place)
         ParityRepair.Make(place.Layout, made.Superblock, place.Ops, place.Clock, ParityRepair.Find(place.Layout, made.Superblock, place.Files));
         RepairReports.Keep(place.Ops, place.Layout, reportId, report);
         return new RepairOutcome(plan.PlanHash, "repaired", reportId, null);
+    }
+
+    private RepairConsentAnswer Ask(RepairConsent? consent, RepairPlan plan, Superblock superblock, ReadSnapshot kept)
+    {
+        RepairConsentAnswer answer = consent?.Invoke(plan, StoreIds.ToGuid(superblock.StoreId), kept) ?? RepairConsentAnswer.Unsigned;
+        return answer.Refusal is null ? answer : throw new StateStoreException(StateStoreErrorCode.ReviewRequired, answer.Refusal, place.Layout.StorePath, $"Nothing was changed. {answer.Next}");
     }
 
     /// <summary>Undoes a fence.</summary>

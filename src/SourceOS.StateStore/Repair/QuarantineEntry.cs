@@ -45,6 +45,28 @@ public sealed record QuarantineEntry(string Id, string Path, long LengthBytes, s
         return entries;
     }
 
+    /// <summary>Finds an entry by its id.</summary>
+    internal static QuarantineEntry Find(FileOps ops, StoreLayout layout, string id) => List(ops, layout).Find(entry => string.Equals(entry.Id, id, StringComparison.Ordinal))
+        ?? throw new StateStoreException(StateStoreErrorCode.NotInitialized, "Nothing of this id is in quarantine.", System.IO.Path.Combine(layout.QuarantinePath, id), "List what is: statestore repair quarantine list");
+
+    /// <summary>The files that an entry consists of, its note left out; for a fence, what the live store never needs again.</summary>
+    internal IEnumerable<string> Files(FileOps ops)
+    {
+        if (ops.Stat(Path, out FileStatus status) != 0 || status.Kind != FileKind.Directory)
+        {
+            return [Path];
+        }
+
+        // A fence's base is the only copy of its superblock's base, so it stays for as long as the store does.
+        return StoreDirectory.List(ops, Path).Where(static entry => entry.Kind == FileKind.Directory).SelectMany(entry => FilesBelow(ops, System.IO.Path.Combine(Path, entry.Name))).Order(StringComparer.Ordinal);
+    }
+
+    private static IEnumerable<string> FilesBelow(FileOps ops, string folder) => StoreDirectory.List(ops, folder).SelectMany(entry =>
+    {
+        string path = System.IO.Path.Combine(folder, entry.Name);
+        return entry.Kind == FileKind.Directory ? FilesBelow(ops, path) : [path];
+    });
+
     private static QuarantineEntry Read(FileOps ops, string id, string path, long lengthBytes, string notePath, bool canRollBack)
     {
         QuarantineEntry bare = new(id, path, lengthBytes, "", "", null, canRollBack);

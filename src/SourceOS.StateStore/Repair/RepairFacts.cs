@@ -42,7 +42,7 @@ internal sealed record RepairFacts(
         return new RepairFacts(superblock, flaw, state, found, heads, parity, checkpoints, fence);
     }
 
-    private static (Superblock Superblock, string Flaw) ReadOrDerive(StoreLayout layout, StoreFiles files)
+    internal static (Superblock Superblock, string Flaw) ReadOrDerive(StoreLayout layout, StoreFiles files)
     {
         try
         {

@@ -24,7 +24,7 @@ internal static class RepairReports
     private const int MaxReports = 10_000;
 
     /// <summary>Makes the report's document.</summary>
-    internal static byte[] Make(RepairPlan plan, SessionIdentity identity, string reportId, string summary, RepairCounts counts, DateTimeOffset at)
+    internal static byte[] Make(RepairPlan plan, SessionIdentity identity, string reportId, string summary, RepairCounts counts, DateTimeOffset at, RepairConsentAnswer? consent = null)
     {
         ArrayBufferWriter<byte> buffer = new();
         using (Utf8JsonWriter writer = new(buffer))
@@ -62,6 +62,12 @@ internal static class RepairReports
             writer.WriteNumber("records", plan.LostRecords);
             FenceBuild.WriteRanges(writer, plan.LostRanges.Take(1024));
             writer.WriteEndObject();
+            if (consent is not null)
+            {
+                writer.WriteString("approved_by", consent.ApprovedBy.Length > 0 ? consent.ApprovedBy : identity.ActorId);
+                writer.WriteString("approval", consent.Approval);
+            }
+
             writer.WriteEndObject();
         }
 

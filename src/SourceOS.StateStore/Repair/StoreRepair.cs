@@ -31,10 +31,11 @@ public static class StoreRepair
     /// <param name="identity">Who repairs.</param>
     /// <param name="options">How the store is opened; defaults when null.</param>
     /// <param name="acceptsLoss">Whether the caller accepts what a destructive plan gives up.</param>
+    /// <param name="consent">Judges a destructive plan that the caller accepts, before anything is changed; null lets the caller's word do.</param>
     /// <returns>What was done.</returns>
     /// <exception cref="ArgumentException">The hash is not that of the plan for the store as it is now.</exception>
     /// <exception cref="StateStoreException">ReviewRequired when the plan holds something that a person must decide or accept; otherwise as <see cref="StateStore.Open"/>.</exception>
-    public static async Task<RepairOutcome> ApplyAsync(string path, string planHash, SessionIdentity identity, StateStoreOptions? options = null, bool acceptsLoss = false)
+    public static async Task<RepairOutcome> ApplyAsync(string path, string planHash, SessionIdentity identity, StateStoreOptions? options = null, bool acceptsLoss = false, RepairConsent? consent = null)
     {
         ArgumentNullException.ThrowIfNull(identity);
         ArgumentException.ThrowIfNullOrEmpty(planHash);
@@ -53,7 +54,7 @@ public static class StoreRepair
         }
 
         Mend(place, facts);
-        return facts.Fence is null ? await OpenAndRecordAsync(place, plan, identity, facts.Checkpoints.RemakesCheckpoint).ConfigureAwait(false) : await new FenceRun(place).RunAsync(plan, identity).ConfigureAwait(false);
+        return facts.Fence is null ? await OpenAndRecordAsync(place, plan, identity, facts.Checkpoints.RemakesCheckpoint).ConfigureAwait(false) : await new FenceRun(place).RunAsync(plan, identity, consent).ConfigureAwait(false);
     }
 
     /// <summary>Undoes a fence: puts the store before it back in place, as long as nothing was written behind it.</summary>
@@ -73,6 +74,40 @@ public static class StoreRepair
     {
         RepairPlace place = new(path, options);
         return QuarantineEntry.List(place.Ops, place.Layout);
+    }
+
+    /// <summary>What an entry of the quarantine holds, hashed; for a fence without its base and note, which stay.</summary>
+    /// <param name="path">The store's directory.</param>
+    /// <param name="id">The entry's id, as <see cref="ListQuarantine"/> gives it.</param>
+    /// <returns>The content.</returns>
+    /// <exception cref="StateStoreException">NotInitialized when there is no such entry; InputOutput, AccessDenied.</exception>
+    public static QuarantineContent SurveyQuarantine(string path, string id) => QuarantineRelease.Survey(new RepairPlace(path, null), id);
+
+    /// <summary>Lets an entry of the quarantine go: records what goes as an event, then removes it. A fence that was let go cannot be undone, and its history cannot be read any more. Whether the session may is for its caller to judge.</summary>
+    /// <param name="session">Who lets it go; of the store that the entry belongs to.</param>
+    /// <param name="content">What <see cref="SurveyQuarantine"/> found, so that nothing else goes.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The receipt; a refused one changed nothing.</returns>
+    /// <exception cref="ArgumentException">The entry is not what was surveyed.</exception>
+    /// <exception cref="StateStoreException">NotInitialized, ReviewRequired when a repair is not finished, InputOutput, AccessDenied.</exception>
+    public static async Task<CommitReceipt> ReleaseQuarantineAsync(StateSession session, QuarantineContent content, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        ArgumentNullException.ThrowIfNull(content);
+        RepairPlace place = new(session.Store.Path, null);
+        return QuarantineRelease.Survey(place, content.Id) == content
+            ? await QuarantineRelease.RunAsync(place, session, content, cancellationToken).ConfigureAwait(false)
+            : throw new ArgumentException("The entry is not what was looked at; look again.", nameof(content));
+    }
+
+    /// <summary>Says which store a directory holds, also when its superblock is gone.</summary>
+    /// <param name="path">The store's directory.</param>
+    /// <returns>The store's id.</returns>
+    /// <exception cref="StateStoreException">As <see cref="Plan"/>.</exception>
+    public static Guid IdOf(string path)
+    {
+        RepairPlace place = new(path, null);
+        return StoreIds.ToGuid(RepairFacts.ReadOrDerive(place.Layout, place.Files).Superblock.StoreId);
     }
 
     /// <summary>Reads the reports of repairs.</summary>
