@@ -24,9 +24,12 @@ public static partial class StoreCopy
 
         foreach (string file in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories))
         {
-            if (Path.GetFileName(file) != "lock.mdb")
+            // What an open store makes in the background appears and is renamed meanwhile: a copy may have it or not.
+            if (Path.GetFileName(file) != "lock.mdb" && TryReadUnlocked(file) is { } content)
             {
-                File.WriteAllBytes(Path.Combine(target, Path.GetRelativePath(source, file)), ReadUnlocked(file));
+                string copy = Path.Combine(target, Path.GetRelativePath(source, file));
+                Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+                File.WriteAllBytes(copy, content);
             }
         }
 
@@ -34,12 +37,27 @@ public static partial class StoreCopy
     }
 
     /// <summary>Reads a whole file without asking for a lock, as .NET's own files do.</summary>
-    public static byte[] ReadUnlocked(string path)
+    public static byte[] ReadUnlocked(string path) => TryReadUnlocked(path) ?? throw new FileNotFoundException("There is no such file.", path);
+
+    private static byte[]? TryReadUnlocked(string path)
     {
-        using StoreFile file = StoreFile.Open(LinuxFileOps.Instance, path, OpenOptions.Read);
-        byte[] content = new byte[file.GetStatus().SizeBytes];
-        file.ReadExactly(content, 0);
-        return content;
+        int result = StoreFile.TryOpen(LinuxFileOps.Instance, path, OpenOptions.Read, out StoreFile? file);
+        if (result == -Errno.ENOENT)
+        {
+            return null;
+        }
+
+        if (result < 0)
+        {
+            FileErrors.Throw(result, "open", path);
+        }
+
+        using (file)
+        {
+            byte[] content = new byte[file!.GetStatus().SizeBytes];
+            file.ReadExactly(content, 0);
+            return content;
+        }
     }
 
     /// <summary>Makes LOCK name its own file.</summary>

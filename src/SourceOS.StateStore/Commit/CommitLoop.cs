@@ -1,5 +1,5 @@
-// Why this file exists: the one writer thread. It takes groups of commits from the queue, judges, folds and encodes them, puts the state
-// into an open LMDB transaction, makes the log durable with one sync, and only then commits the state. Invariants: nothing is
+// Why this file exists: the one writer thread. It takes groups of commits from the queue, judges, folds and encodes them, makes the log
+// durable with one sync, answers who waits for that, and then puts the state into one LMDB transaction and commits it. Invariants: nothing is
 // acknowledged before its sync; a failure before the log was touched fails only the group; a failure after it latches the store.
 
 using System.Diagnostics;
@@ -188,8 +188,8 @@ internal sealed class CommitLoop
     {
         ThrowIfSpaceIsLow();
         _parts.Log.Reserve(_encoder.Tail);
+        _parts.State.ThrowIfOverQuota(_parts.Fold.Mutations);
         StateHeader header = _parts.Fold.Header;
-        using LmdbWriteTransaction transaction = _parts.State.Apply(_parts.Fold.Mutations, header, _parts.Fold.Digest);
         LogTip tip = new(header.LogPosition, header.FrameCount, header.LastSequence, header.LastCommitId, header.ChainHead);
         try
         {
@@ -210,6 +210,8 @@ internal sealed class CommitLoop
         CompleteGroup(CommitWait.Durable, CommitStage.Durable);
         try
         {
+            // Who waits for the medium alone has been answered: what the state costs is paid by who waits to see it.
+            using LmdbWriteTransaction transaction = _parts.State.Apply(_parts.Fold.Mutations, header, _parts.Fold.Digest);
             transaction.Commit();
             _parts.State.Publish();
         }

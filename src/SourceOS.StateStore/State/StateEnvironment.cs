@@ -198,8 +198,9 @@ internal sealed class StateEnvironment : IDisposable
         }
     }
 
+    /// <summary>Fails when a group would take the state over its quota; a commit asks before anything is promised.</summary>
     // A put can touch a path of pages in its table and as many in the free list; four times the bytes plus that is far above what a group can need.
-    private void ThrowIfOverQuota(MutationSet mutations)
+    internal void ThrowIfOverQuota(MutationSet mutations)
     {
         long worst = LengthBytes + (4L * mutations.ArenaBytes) + (64L * MinPageBytes);
         if (worst > _quotaBytes)
