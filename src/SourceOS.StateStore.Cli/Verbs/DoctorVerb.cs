@@ -4,6 +4,7 @@
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Governance.Bootstrap;
+using SourceOS.StateStore.Governance.Schemas;
 using SourceOS.StateStore.Readers.Verify;
 
 namespace SourceOS.StateStore.Cli.Verbs;
@@ -11,6 +12,8 @@ namespace SourceOS.StateStore.Cli.Verbs;
 /// <summary>Says what to do next.</summary>
 internal static class DoctorVerb
 {
+    private const int MaxDriftLooked = 1000;
+
     private sealed record Step(string What, string Why, string Command);
 
     /// <summary>The command.</summary>
@@ -35,6 +38,7 @@ internal static class DoctorVerb
         {
             AddSetup(steps, context, command);
             AddOpenWork(steps, status, command);
+            AddDrift(steps, context, command);
         }
 
         ExitCode exit = VerifyVerb.ExitOf(report);
@@ -98,6 +102,18 @@ internal static class DoctorVerb
         if (status.PlansBlocked > 0)
         {
             steps.Add(new Step($"Look at the blocked plans ({status.PlansBlocked})", "Blocked plans wait until their cause is gone.", $"{command} plans --where status=blocked"));
+        }
+    }
+
+    // Quick means that a large store is looked at in part; `schema drift` looks at all of it.
+    private static void AddDrift(List<Step> steps, VerbContext context, string command)
+    {
+        using StateStore store = context.OpenRead();
+        List<DriftedObject> drifted = [.. DriftRoom.Find(store, maxLooked: MaxDriftLooked, cancellationToken: context.Cancellation).Where(static item => item.Warnings.Any(static warning => warning.IsMisfit))];
+        if (drifted.Count > 0)
+        {
+            DriftWarning first = drifted[0].Warnings.First(static warning => warning.IsMisfit);
+            steps.Add(new Step($"Look at objects that no longer fit their schema ({drifted.Count} among the first {MaxDriftLooked})", $"{drifted[0].ObjectId}: {first.Message}", $"{command} schema drift"));
         }
     }
 

@@ -7,6 +7,7 @@ using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Governance.Bootstrap;
 using SourceOS.StateStore.Governance.Doors;
+using SourceOS.StateStore.Governance.Signing;
 
 namespace SourceOS.StateStore.Cli.Verbs;
 
@@ -77,7 +78,7 @@ internal static class RepairVerb
                     ExitCode.Refused, "plan_outdated", "The plan does not fit the store as it is now; nothing was changed.", planFile ?? "", Next: "Plan again, look at it, and apply that one."));
             }
 
-            outcome = await StoreRepair.ApplyAsync(path, hash, Identity(context), acceptsLoss: context.Get(AcceptLoss)).ConfigureAwait(false);
+            outcome = await StoreRepair.ApplyAsync(path, hash, Identity(context), new StateStoreOptions { Signer = ChangeSigner.ForRepair() }, acceptsLoss: context.Get(AcceptLoss)).ConfigureAwait(false);
         }
 
         if (context.Json)
