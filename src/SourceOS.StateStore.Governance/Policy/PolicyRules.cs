@@ -39,7 +39,7 @@ public sealed class PolicyRules : IPolicyEngine
     /// <summary>The policy service that is asked beside the rules; null when there is none.</summary>
     public PolicyServiceSettings? Service { get; private init; }
 
-    /// <summary>Whether every privileged write needs a signature, also of actors that have no key (docs/schemas.md tells about migrations, docs/policy.md about this).</summary>
+    /// <summary>Whether every privileged write needs a signature, also of actors that have no key (docs/policy.md).</summary>
     public bool RequiresSignatures { get; private init; }
 
     /// <summary>How many rules it has.</summary>

@@ -1,9 +1,9 @@
-// Why this file exists: what people sign must not depend on white space or the order of fields, so a document has one form that is signed. Invariants: two documents with the same form are equal as JSON; members stand in
-// the order of their names' UTF-8 bytes, numbers as they were written, text with the fewest escapes; a document that names a member twice has no form.
+// Why this file exists: what people sign must not depend on white space or the order of fields, so a document has one form that is signed (format-spec/signatures.md). Invariants: two documents with the same form are equal as JSON; members stand in
+// the order of their names' UTF-8 bytes, numbers as they were written, text with the fewest escapes, which no library version decides; a document that names a member twice has no form.
 
 using System.Buffers;
+using System.Globalization;
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace SourceOS.StateStore.Governance.Records;
@@ -11,8 +11,6 @@ namespace SourceOS.StateStore.Governance.Records;
 /// <summary>The one form of a JSON document.</summary>
 internal static class CanonicalJson
 {
-    private static readonly JsonWriterOptions s_options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     /// <summary>The form of a value.</summary>
     /// <param name="value">The value.</param>
     /// <returns>UTF-8; null when a member is named twice or a text is not valid Unicode.</returns>
@@ -21,49 +19,46 @@ internal static class CanonicalJson
         ArrayBufferWriter<byte> buffer = new();
         try
         {
-            using Utf8JsonWriter writer = new(buffer, s_options);
-            if (!TryWrite(writer, value))
-            {
-                return null;
-            }
+            return TryWrite(buffer, value) ? buffer.WrittenSpan.ToArray() : null;
         }
         catch (InvalidOperationException)
         {
             // Half a surrogate pair, which shows only when the text is read.
             return null;
         }
-
-        return buffer.WrittenSpan.ToArray();
     }
 
-    private static bool TryWrite(Utf8JsonWriter writer, JsonElement value)
+    private static bool TryWrite(ArrayBufferWriter<byte> buffer, JsonElement value)
     {
         switch (value.ValueKind)
         {
             case JsonValueKind.Object:
-                return TryWriteObject(writer, value);
+                return TryWriteObject(buffer, value);
             case JsonValueKind.Array:
-                writer.WriteStartArray();
+                buffer.Write("["u8);
+                bool isFirst = true;
                 foreach (JsonElement item in value.EnumerateArray())
                 {
-                    if (!TryWrite(writer, item))
+                    buffer.Write(isFirst ? ""u8 : ","u8);
+                    isFirst = false;
+                    if (!TryWrite(buffer, item))
                     {
                         return false;
                     }
                 }
 
-                writer.WriteEndArray();
+                buffer.Write("]"u8);
                 return true;
             case JsonValueKind.String:
-                writer.WriteStringValue(value.GetString());
+                WriteText(buffer, value.GetString()!);
                 return true;
             default:
-                writer.WriteRawValue(value.GetRawText(), skipInputValidation: true);
+                buffer.Write(Encoding.UTF8.GetBytes(value.GetRawText()));
                 return true;
         }
     }
 
-    private static bool TryWriteObject(Utf8JsonWriter writer, JsonElement value)
+    private static bool TryWriteObject(ArrayBufferWriter<byte> buffer, JsonElement value)
     {
         SortedDictionary<byte[], (string Name, JsonElement Value)> members = new(Comparer<byte[]>.Create(static (a, b) => a.AsSpan().SequenceCompareTo(b)));
         foreach (JsonProperty property in value.EnumerateObject())
@@ -74,17 +69,44 @@ internal static class CanonicalJson
             }
         }
 
-        writer.WriteStartObject();
+        buffer.Write("{"u8);
+        bool isFirst = true;
         foreach ((string name, JsonElement member) in members.Values)
         {
-            writer.WritePropertyName(name);
-            if (!TryWrite(writer, member))
+            buffer.Write(isFirst ? ""u8 : ","u8);
+            isFirst = false;
+            WriteText(buffer, name);
+            buffer.Write(":"u8);
+            if (!TryWrite(buffer, member))
             {
                 return false;
             }
         }
 
-        writer.WriteEndObject();
+        buffer.Write("}"u8);
         return true;
+    }
+
+    private static void WriteText(ArrayBufferWriter<byte> buffer, string text)
+    {
+        StringBuilder escaped = new(text.Length + 2);
+        escaped.Append('"');
+        foreach (char c in text)
+        {
+            _ = c switch
+            {
+                '"' => escaped.Append("\\\""),
+                '\\' => escaped.Append("\\\\"),
+                '\b' => escaped.Append("\\b"),
+                '\t' => escaped.Append("\\t"),
+                '\n' => escaped.Append("\\n"),
+                '\f' => escaped.Append("\\f"),
+                '\r' => escaped.Append("\\r"),
+                < ' ' => escaped.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}"),
+                _ => escaped.Append(c),
+            };
+        }
+
+        buffer.Write(Encoding.UTF8.GetBytes(escaped.Append('"').ToString()));
     }
 }
