@@ -1,5 +1,5 @@
 // Why this file exists: which objects a migration touched, and what they were before, is in the log: each of its events names it and the sequence before. Invariants: what comes back is the exact body of that earlier event; an
-// object whose last event is not the migration's own is left alone and named.
+// object that is not as the migration left it is left alone and named.
 
 using System.Text.Json;
 using SourceOS.StateStore.Format;
@@ -64,7 +64,8 @@ internal sealed class MigrationRollback(StateStore store, MigrationManifest mani
 
             if (item.Type is MigratedEvent or QuarantinedEvent && IsOfMigration(item))
             {
-                return isLast ? Restore(snapshot, record, item) : new RollbackItem(record, MigrationOutcome.ChangedSince, default, 0, $"It was changed since, last at sequence {record.Sequence}.");
+                // What came later and went again, such as another migration that was rolled back, leaves exactly this body.
+                return isLast || item.Image.Span.SequenceEqual(record.Body.Span) ? Restore(snapshot, record, item) : new RollbackItem(record, MigrationOutcome.ChangedSince, default, 0, $"It was changed since, last at sequence {record.Sequence}.");
             }
 
             isLast = false;

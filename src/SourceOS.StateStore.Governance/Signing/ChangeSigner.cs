@@ -41,8 +41,9 @@ public sealed class ChangeSigner(KeyFolder? folder = null) : IBatchSigner
             return [];
         }
 
-        using PrivateKey? key = Load(snapshot, session.ActorId);
-        return key is null ? [] : SignAll(new Signing(store.Id, session.ActorId, snapshot, key), changes);
+        List<int> privileged = [.. Enumerable.Range(0, changes.Count).Where(i => NeedsSignature(changes[i], snapshot))];
+        using PrivateKey? key = privileged.Count == 0 ? null : Load(snapshot, session.ActorId);
+        return key is null ? [] : [.. privileged.Select(i => new SignedData(i, Sign(store.Id, session.ActorId, changes[i], snapshot, key)))];
     }
 
     /// <summary>Learns from a governed store when there is nothing to do.</summary>
@@ -60,26 +61,23 @@ public sealed class ChangeSigner(KeyFolder? folder = null) : IBatchSigner
         }
     }
 
-    private static List<SignedData> SignAll(in Signing signing, IReadOnlyList<ProposedChange> changes)
+    private static bool NeedsSignature(in ProposedChange change, ReadSnapshot snapshot)
     {
-        List<SignedData> signed = [];
-        for (int i = 0; i < changes.Count; i++)
+        if (change.EventType == Salvaged || ChangeSignature.TryRead(change.Options.DataJson.Span, out _) != SignatureForm.Absent)
         {
-            ProposedChange change = changes[i];
-            StoredRecord? before = change.Id.Length > 0 ? signing.Snapshot.Get(change.Kind, change.Id) : null;
-            bool isPrivileged = Privileges.IsPrivileged(change.Action, change.Kind, change.Id, change.Body)
-                ?? (before is not null && RetentionGate.IsHeld(Slots.Open(before.Body))) != RetentionGate.IsHeld(Slots.Open(change.Body));
-            if (!isPrivileged || change.EventType == Salvaged || ChangeSignature.TryRead(change.Options.DataJson.Span, out _) != SignatureForm.Absent)
-            {
-                continue;
-            }
-
-            SignedChange subject = new(signing.StoreId, change.Action, change.Kind, change.Id, change.Options.ExpectedSequence ?? before?.Sequence ?? 0, signing.ActorId, change.Body);
-            signed.Add(new SignedData(i, ChangeSignature.Attach(subject, change.Options.DataJson, signing.Key)));
+            return false;
         }
 
-        return signed;
+        return Privileges.IsPrivileged(change.Action, change.Kind, change.Id, change.Body) ?? (IsHeldNow(change.Id, snapshot) != RetentionGate.IsHeld(Slots.Open(change.Body)));
     }
 
-    private readonly record struct Signing(Guid StoreId, string ActorId, ReadSnapshot Snapshot, PrivateKey Key);
+    private static bool IsHeldNow(string id, ReadSnapshot snapshot) =>
+        snapshot.TryGet(RecordKind.Object, System.Text.Encoding.UTF8.GetBytes(id), out RecordView record) && RetentionGate.IsHeld(record.Body);
+
+    private static byte[] Sign(Guid storeId, string actorId, in ProposedChange change, ReadSnapshot snapshot, PrivateKey key)
+    {
+        ulong now = snapshot.TryGet(change.Kind, System.Text.Encoding.UTF8.GetBytes(change.Id), out RecordView record) ? record.Sequence : 0;
+        SignedChange subject = new(storeId, change.Action, change.Kind, change.Id, change.Options.ExpectedSequence ?? now, actorId, change.Body);
+        return ChangeSignature.Attach(subject, change.Options.DataJson, key);
+    }
 }

@@ -216,6 +216,24 @@ public sealed class MigrationTests : IDisposable
     }
 
     [Fact]
+    public void Two_migrations_are_rolled_back_one_after_the_other_and_not_in_the_wrong_order()
+    {
+        _world.AddNotes(4);
+        Dictionary<string, byte[]> before = _world.Bodies();
+        Done(_world.Store.Session(), Batch(MigrationWorld.Schema("schema:note:t3", "v3", """{"type":"object"}""")));
+        Assert.Equal("applied", _world.Apply(_world.Signed()).Status);
+        MigrationFile second = MigrationFile.Read(Encoding.UTF8.GetBytes("""
+            {"schema":"sourceos.migration-manifest/v1alpha1","migration_id":"migration:second","object_type":"note","from":{"schema_id":"schema:note:t2","version":"v2"},"to":{"schema_id":"schema:note:t3","version":"v3"},"steps":[{"op":"wrap","at":"/attributes/text"}]}
+            """));
+        Assert.Equal("applied", _world.Apply(MigrationRoom.Sign(_world.Store.Store, Admin, second, _world.Folder)!).Status);
+        Assert.Equal(("applied", 4UL), (_world.Rollback().Status, MigrationRoom.PlanRollback(_world.Store.Store, "migration:t")!.ChangedSince));
+        Assert.Equal("rolled_back", _world.Rollback("migration:second").Status);
+        Assert.Equal("rolled_back", _world.Rollback().Status);
+        Dictionary<string, byte[]> after = _world.Bodies();
+        Assert.All(before, pair => Assert.Equal(pair.Value, after[pair.Key]));
+    }
+
+    [Fact]
     public void A_quarantined_object_is_rolled_back_too()
     {
         Done(_world.Store.Session(), Batch(MigrationWorld.Note(2, """{"body":"x","rank":"high"}""")));

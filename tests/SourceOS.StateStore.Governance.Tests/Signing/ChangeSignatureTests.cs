@@ -76,6 +76,30 @@ public sealed class ChangeSignatureTests
     public void What_stands_in_its_place_is_named(string data, int form) => Assert.Equal((SignatureForm)form, ChangeSignature.TryRead(Encoding.UTF8.GetBytes(data), out _));
 
     [Fact]
+    public void The_message_is_the_one_of_the_page()
+    {
+        using PrivateKey key = PrivateKey.Generate();
+        byte[] signed = ChangeSignature.Attach(s_change, """{"reason":"because"}"""u8.ToArray(), key);
+        using JsonDocument document = JsonDocument.Parse(signed);
+        string value = document.RootElement.GetProperty("signature").GetProperty("value").GetString()!;
+        byte[] blank = Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(signed).Replace(value, new string('0', 88), StringComparison.Ordinal));
+        string message = "sourceos.state-store/signed-change/v1\n00112233-4455-6677-8899-aabbccddeeff\nput\nschema\nschema:x\n7\nactor:a\n"
+            + Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData("body"u8)) + "\n" + Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(blank)) + "\n";
+        Assert.True(Ed25519.Verify(key.PublicKey, Encoding.UTF8.GetBytes(message), Convert.FromBase64String(value)));
+    }
+
+    [Theory]
+    [InlineData("""{"b":1,"a":[1.50,-0,1e3,{"z":null,"y":true}]}""", """{"a":[1.50,-0,1e3,{"y":true,"z":null}],"b":1}""")]
+    [InlineData("""{ "\u00e9" : "\u00e9\u0001\u001F\/\t\ud83d\ude00\u2028" , "e" : "" }""", "{\"e\":\"\",\"é\":\"é\\u0001\\u001f/\\t😀\u2028\"}")]
+    [InlineData("""{"a":1,"\u0061":2}""", null)]
+    [InlineData("""["\udc00"]""", null)]
+    public void The_canonical_form_is_the_one_of_the_page(string json, string? expected)
+    {
+        using JsonDocument document = JsonDocument.Parse(json);
+        Assert.Equal(expected, Governance.Records.CanonicalJson.Of(document.RootElement) is { } form ? Encoding.UTF8.GetString(form) : null);
+    }
+
+    [Fact]
     public void Bytes_of_any_kind_give_an_answer()
     {
         byte[] whole = """{"signature":{"algorithm":"ed25519","key":"key:1","value":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="}}"""u8.ToArray();
