@@ -99,14 +99,14 @@ public sealed class SchemaDrift
         RegisteredSchema source = RegisteredSchema.Of(schema.Id, schema.Sequence, Slots.Open(schema.Body));
         if (source.Json is null)
         {
-            return [.. Judge(source.With(null, null), Facts.Of(schema), record, new ObjectValidator())];
+            return Judge(source.With(null, null), Facts.Of(schema), record, new ObjectValidator());
         }
 
         SchemaRegistrationResult alone = SchemaRegistry.Create().Register(source.ToDocument());
-        return alone.Succeeded ? [.. Judge(source.With(alone.Schemas[0], null), Facts.Of(schema), record, new ObjectValidator())] : [];
+        return alone.Succeeded ? Judge(source.With(alone.Schemas[0], null), Facts.Of(schema), record, new ObjectValidator()) : [];
     }
 
-    private static IEnumerable<DriftWarning> Judge(ObjectSchema schema, Facts facts, StoredRecord record, ObjectValidator validator)
+    private static List<DriftWarning> Judge(ObjectSchema schema, Facts facts, StoredRecord record, ObjectValidator validator)
     {
         List<DriftWarning> warnings = [];
         RecordBodyView body = Slots.Open(record.Body);

@@ -120,14 +120,14 @@ public sealed class MigrationTests : IDisposable
     }
 
     [Fact]
-    public void What_is_changed_after_it_was_read_is_never_overwritten()
+    public async Task What_is_changed_after_it_was_read_is_never_overwritten()
     {
         _world.AddNotes(5);
         StaleSigner stale = new(_world);
         MigrationFile file = _world.Signed();
         _world.Store.Store.Dispose();
         using StateStore store = Governance.Gates.GovernedStore.Open(_world.Store.Path, new StateStoreOptions { ReserveBytes = 0, Signer = stale });
-        MigrationResult result = MigrationRoom.ApplyAsync(store, store.OpenSession(new SessionIdentity(Admin, Device, Home)), file).GetAwaiter().GetResult();
+        MigrationResult result = await MigrationRoom.ApplyAsync(store, store.OpenSession(new SessionIdentity(Admin, Device, Home)), file);
         Assert.True(stale.Changed);
         Assert.Equal(("applied", 5UL, 0UL), (result.Status, result.Counts.Migrated, result.Counts.Refused));
         using ReadSnapshot snapshot = store.OpenSnapshot();
@@ -175,7 +175,7 @@ public sealed class MigrationTests : IDisposable
     }
 
     [Fact]
-    public void A_roll_back_brings_every_body_back_to_the_bit_and_names_what_was_changed_since()
+    public async Task A_roll_back_brings_every_body_back_to_the_bit_and_names_what_was_changed_since()
     {
         _world.AddNotes(12);
         Dictionary<string, byte[]> before = _world.Bodies();
@@ -192,7 +192,7 @@ public sealed class MigrationTests : IDisposable
         Assert.Contains("edited", Encoding.UTF8.GetString(after["note:00005"]), StringComparison.Ordinal);
 
         // Forward again: what was rolled back comes over once more, and the record says applied.
-        MigrationResult forward = MigrationRoom.ForwardAsync(_world.Store.Store, _world.Store.Session(), "migration:t").GetAwaiter().GetResult()!;
+        MigrationResult forward = (await MigrationRoom.ForwardAsync(_world.Store.Store, _world.Store.Session(), "migration:t"))!;
         Assert.Equal(("applied", 23UL), (forward.Status, forward.Counts.Migrated));
         Done(_world.Store.Session(), new CommitBatch().Delete(RecordKind.Object, "note:00005"));
         MigrationResult whole = _world.Rollback();
@@ -204,15 +204,15 @@ public sealed class MigrationTests : IDisposable
     }
 
     [Fact]
-    public void What_is_written_at_the_old_version_afterwards_is_repaired_forward()
+    public async Task What_is_written_at_the_old_version_afterwards_is_repaired_forward()
     {
         _world.AddNotes(2);
         _world.Apply(_world.Signed());
         Done(_world.Store.Session(), Batch(MigrationWorld.Good(7)));
-        MigrationResult forward = MigrationRoom.ForwardAsync(_world.Store.Store, _world.Store.Session(), "migration:t").GetAwaiter().GetResult()!;
+        MigrationResult forward = (await MigrationRoom.ForwardAsync(_world.Store.Store, _world.Store.Session(), "migration:t"))!;
         Assert.Equal(("applied", 3UL), (forward.Status, forward.Counts.Migrated));
         Assert.Equal("schema:note:t2", _world.Store.Get(RecordKind.Object, "note:00007")!.Text("schema_id"));
-        Assert.Null(MigrationRoom.ForwardAsync(_world.Store.Store, _world.Store.Session(), "migration:none").GetAwaiter().GetResult());
+        Assert.Null(await MigrationRoom.ForwardAsync(_world.Store.Store, _world.Store.Session(), "migration:none"));
     }
 
     [Fact]
@@ -244,13 +244,13 @@ public sealed class MigrationTests : IDisposable
     }
 
     [Fact]
-    public void Objects_that_a_gate_keeps_are_listed_and_the_others_come_over()
+    public async Task Objects_that_a_gate_keeps_are_listed_and_the_others_come_over()
     {
         _world.AddNotes(3);
         _world.Store.AddActor("actor:migrator", """["read","write","migrate_schema"]""", """["profile:home"]""", "human");
         Done(_world.Store.Session(), Batch(MigrationWorld.Note(8, """{"body":"elsewhere"}""").Replace("workspace:w", "workspace:far", StringComparison.Ordinal)));
         List<MigrationItem> items = [];
-        MigrationResult result = MigrationRoom.ApplyAsync(_world.Store.Store, _world.Store.Session("actor:migrator"), _world.Signed(), new MigrationOptions { Observer = items.Add }).GetAwaiter().GetResult();
+        MigrationResult result = await MigrationRoom.ApplyAsync(_world.Store.Store, _world.Store.Session("actor:migrator"), _world.Signed(), new MigrationOptions { Observer = items.Add });
         Assert.Equal(("failed", 3UL, 1UL), (result.Status, result.Counts.Migrated, result.Counts.Refused));
         Assert.Contains("actor.workspace-scope", items.Single(static item => item.Outcome == MigrationOutcome.Refuse).Reason, StringComparison.Ordinal);
         Assert.Equal("applied", _world.Apply(_world.Signed()).Status);
@@ -281,17 +281,17 @@ public sealed class MigrationTests : IDisposable
     }
 
     [Fact]
-    public void A_revoked_key_or_a_signer_without_the_right_migrates_nothing()
+    public async Task A_revoked_key_or_a_signer_without_the_right_migrates_nothing()
     {
         _world.AddNotes(1);
         MigrationFile file = _world.Signed();
         _world.Store.AddActor("actor:weak", """["read","write","migrate_schema"]""", """["profile:home"]""", "human");
-        KeyChange weak = new KeyRoom(_world.Folder).CreateAsync(_world.Store.Store, _world.Store.Session(), KeyRoom.ChangesPurpose, "actor:weak").GetAwaiter().GetResult();
+        KeyChange weak = await new KeyRoom(_world.Folder).CreateAsync(_world.Store.Store, _world.Store.Session(), KeyRoom.ChangesPurpose, "actor:weak");
         Assert.True(weak.Receipt.IsCommitted);
         MigrationFile byWeak = MigrationRoom.Sign(_world.Store.Store, "actor:weak", MigrationWorld.Unsigned(), _world.Folder)!;
         _world.Store.AddActor("actor:weak", """["read","write"]""", """["profile:home"]""", "human");
         Assert.Equal("migration.signer", _world.Apply(byWeak).Refusal!.Rule);
-        KeyChange rotated = new KeyRoom(_world.Folder).RotateAsync(_world.Store.Store, _world.Store.Session(), _world.KeyId).GetAwaiter().GetResult()!;
+        KeyChange rotated = (await new KeyRoom(_world.Folder).RotateAsync(_world.Store.Store, _world.Store.Session(), _world.KeyId))!;
         Assert.True(rotated.Receipt.IsCommitted, rotated.Receipt.Refusal?.Reason);
         Assert.Equal("migration.key-revoked", _world.Apply(file).Refusal!.Rule);
     }
