@@ -108,12 +108,20 @@ internal static class DoctorVerb
     // Quick means that a large store is looked at in part; `schema drift` looks at all of it.
     private static void AddDrift(List<Step> steps, VerbContext context, string command)
     {
-        using StateStore store = context.OpenRead();
-        List<DriftedObject> drifted = [.. DriftRoom.Find(store, maxLooked: MaxDriftLooked, cancellationToken: context.Cancellation).Where(static item => item.Warnings.Any(static warning => warning.IsMisfit))];
-        if (drifted.Count > 0)
+        try
         {
-            DriftWarning first = drifted[0].Warnings.First(static warning => warning.IsMisfit);
-            steps.Add(new Step($"Look at objects that no longer fit their schema ({drifted.Count} among the first {MaxDriftLooked})", $"{drifted[0].ObjectId}: {first.Message}", $"{command} schema drift"));
+            using StateStore store = context.OpenRead();
+            List<DriftedObject> drifted = [.. DriftRoom.Find(store, maxLooked: MaxDriftLooked, cancellationToken: context.Cancellation).Where(static item => item.Warnings.Any(static warning => warning.IsMisfit))];
+            if (drifted.Count > 0)
+            {
+                DriftWarning first = drifted[0].Warnings.First(static warning => warning.IsMisfit);
+                steps.Add(new Step($"Look at objects that no longer fit their schema ({drifted.Count} among the first {MaxDriftLooked})", $"{drifted[0].ObjectId}: {first.Message}", $"{command} schema drift"));
+            }
+        }
+        catch (StateStoreException exception)
+        {
+            // The quick check does not read objects; what it could not see shows here, and is a step and not the end of the advice.
+            steps.Add(new Step("Find out why objects cannot be read", exception.Message, $"{command} verify --level standard"));
         }
     }
 

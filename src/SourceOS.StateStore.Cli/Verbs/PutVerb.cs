@@ -68,13 +68,21 @@ internal static class PutVerb
     // The commit fitted the schema; what it does not know of the object, or the client of it, is told afterwards, beside the answer.
     private static void WarnOfDrift(VerbContext context, StateStore store, StateSession session, RecordKind kind, string id)
     {
-        using ReadSnapshot snapshot = store.OpenSnapshot();
-        if (kind == RecordKind.Object && snapshot.Get(kind, id) is { } record)
+        try
         {
-            foreach (DriftWarning warning in SchemaDrift.OfOne(snapshot, record, session.Identity.ActorId))
+            using ReadSnapshot snapshot = store.OpenSnapshot();
+            if (kind == RecordKind.Object && snapshot.Get(kind, id) is { } record)
             {
-                context.Messages.Warning($"{warning.Code}: {(warning.Place.Length > 0 ? warning.Place + ": " : "")}{warning.Message}");
+                foreach (DriftWarning warning in SchemaDrift.OfOne(snapshot, record, session.Identity.ActorId))
+                {
+                    context.Messages.Warning($"{warning.Code}: {(warning.Place.Length > 0 ? warning.Place + ": " : "")}{warning.Message}");
+                }
             }
+        }
+        catch (StateStoreException exception)
+        {
+            // The commit stands, so that it cannot be looked at again is a warning too.
+            context.Messages.Warning(exception.Summary);
         }
     }
 
