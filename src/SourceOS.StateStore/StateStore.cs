@@ -20,10 +20,12 @@ public sealed class StateStore : IAsyncDisposable, IDisposable
     private readonly SnapshotSource _source;
 
     private readonly IPreparedGate[] _preparing = [];
+    private readonly IBatchSigner? _signer;
 
     private StateStore(StoreWriter writer, StateStoreOptions options)
     {
         _preparing = [.. options.Gates.OfType<IPreparedGate>()];
+        _signer = options.Signer;
         _writer = writer;
         _source = writer;
     }
@@ -204,8 +206,15 @@ public sealed class StateStore : IAsyncDisposable, IDisposable
 
     internal Superblock Superblock => _source.Superblock;
 
-    internal ValueTask<CommitReceipt> SubmitAsync(CommitWork work, CancellationToken cancellationToken) =>
-        _preparing.Length == 0 ? _writer!.SubmitAsync(work, cancellationToken) : PrepareAndSubmitAsync(work, cancellationToken);
+    internal ValueTask<CommitReceipt> SubmitAsync(CommitWork work, CancellationToken cancellationToken)
+    {
+        if (_signer is { IsIdle: false })
+        {
+            work.Batch.SetData(_signer.Sign(this, work.Session, CommitAdmission.ChangesOf(work)));
+        }
+
+        return _preparing.Length == 0 ? _writer!.SubmitAsync(work, cancellationToken) : PrepareAndSubmitAsync(work, cancellationToken);
+    }
 
     private async ValueTask<CommitReceipt> PrepareAndSubmitAsync(CommitWork work, CancellationToken cancellationToken)
     {

@@ -28,7 +28,7 @@ public sealed class InitTests
         Assert.Equal(1, counts.GetProperty("actors").GetInt32());
         Assert.Equal(1, counts.GetProperty("devices").GetInt32());
         Assert.Equal(1, counts.GetProperty("profiles").GetInt32());
-        Assert.Equal(26, counts.GetProperty("schemas").GetInt32());
+        Assert.Equal(27, counts.GetProperty("schemas").GetInt32());
         Assert.Equal(0, counts.GetProperty("objects").GetInt32());
         Assert.Equal("work", store.Run("profiles", "--json").Exits(0).Lines.Single().GetProperty("profile_class").GetString());
         Assert.Equal("human", store.Run("actors", "--json").Exits(0).Lines.Single().GetProperty("actor_type").GetString());

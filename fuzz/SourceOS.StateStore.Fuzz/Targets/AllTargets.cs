@@ -5,7 +5,7 @@ namespace SourceOS.StateStore.Fuzz.Targets;
 /// <summary>The targets.</summary>
 internal static class AllTargets
 {
-    internal static IReadOnlyList<Target> List { get; } = [Canary, .. FormatTargets.List, .. CheckpointTargets.List, .. RecordTargets.List, .. TextTargets.List, .. BundleTargets.List, .. StoreTargets.List];
+    internal static IReadOnlyList<Target> List { get; } = [Canary, .. FormatTargets.List, .. CheckpointTargets.List, .. RecordTargets.List, .. TextTargets.List, .. BundleTargets.List, .. MigrationTargets.List, .. StoreTargets.List];
 
     // Trusts a length behind a name and a version, as a decoder might: it takes three lucky steps and a number beyond the end to fall over.
     private static Target Canary => new("canary", static () => ["a harmless sample of forty bytes or more"u8.ToArray()], static bytes =>

@@ -5,6 +5,7 @@ using System.CommandLine;
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Governance.Bootstrap;
+using SourceOS.StateStore.Governance.Schemas;
 using SourceOS.StateStore.Readers.Verify;
 
 namespace SourceOS.StateStore.Cli.Verbs;
@@ -13,6 +14,7 @@ namespace SourceOS.StateStore.Cli.Verbs;
 internal static class DoctorVerb
 {
     private static readonly Option<string> Level = Inputs.OneOf("--level", "How much to prove; standard by default", "quick", "standard", "deep");
+    private const int MaxDriftLooked = 1000;
 
     private sealed record Step(string What, string Why, string Command);
 
@@ -40,6 +42,7 @@ internal static class DoctorVerb
         {
             AddSetup(steps, context, command);
             AddOpenWork(steps, status, command);
+            AddDrift(steps, context, command);
         }
 
         ExitCode exit = VerifyVerb.ExitOf(report);
@@ -108,6 +111,26 @@ internal static class DoctorVerb
         if (status.PlansBlocked > 0)
         {
             steps.Add(new Step($"Look at the blocked plans ({status.PlansBlocked})", "Blocked plans wait until their cause is gone.", $"{command} plans --where status=blocked"));
+        }
+    }
+
+    // Quick means that a large store is looked at in part; `schema drift` looks at all of it.
+    private static void AddDrift(List<Step> steps, VerbContext context, string command)
+    {
+        try
+        {
+            using StateStore store = context.OpenRead();
+            List<DriftedObject> drifted = [.. DriftRoom.Find(store, maxLooked: MaxDriftLooked, cancellationToken: context.Cancellation).Where(static item => item.Warnings.Any(static warning => warning.IsMisfit))];
+            if (drifted.Count > 0)
+            {
+                DriftWarning first = drifted[0].Warnings.First(static warning => warning.IsMisfit);
+                steps.Add(new Step($"Look at objects that no longer fit their schema ({drifted.Count} among the first {MaxDriftLooked})", $"{drifted[0].ObjectId}: {first.Message}", $"{command} schema drift"));
+            }
+        }
+        catch (StateStoreException exception)
+        {
+            // The quick check does not read objects; what it could not see shows here, and is a step and not the end of the advice.
+            steps.Add(new Step("Find out why objects cannot be read", exception.Message, $"{command} verify --level standard"));
         }
     }
 

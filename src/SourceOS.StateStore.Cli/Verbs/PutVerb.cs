@@ -5,6 +5,7 @@ using System.CommandLine;
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Schemas;
 
 namespace SourceOS.StateStore.Cli.Verbs;
 
@@ -58,9 +59,31 @@ internal static class PutVerb
             CommitBatch batch = new CommitBatch().Put(kind, id, body, new ChangeOptions { ExpectedSequence = context.Get(ExpectSequence) });
             CommitReceipt receipt = Receipts.Require(await session.CommitAsync(batch, CommitWait.Visible, context.Cancellation).ConfigureAwait(false));
             WriteAnswer(context, wanted, id, receipt, "Put");
+            WarnOfDrift(context, store, session, kind, id);
         }
 
         return ExitCode.Done;
+    }
+
+    // The commit fitted the schema; what it does not know of the object, or the client of it, is told afterwards, beside the answer.
+    private static void WarnOfDrift(VerbContext context, StateStore store, StateSession session, RecordKind kind, string id)
+    {
+        try
+        {
+            using ReadSnapshot snapshot = store.OpenSnapshot();
+            if (kind == RecordKind.Object && snapshot.Get(kind, id) is { } record)
+            {
+                foreach (DriftWarning warning in SchemaDrift.OfOne(snapshot, record, session.Identity.ActorId))
+                {
+                    context.Messages.Warning($"{warning.Code}: {(warning.Place.Length > 0 ? warning.Place + ": " : "")}{warning.Message}");
+                }
+            }
+        }
+        catch (StateStoreException exception)
+        {
+            // The commit stands, so that it cannot be looked at again is a warning too.
+            context.Messages.Warning(exception.Summary);
+        }
     }
 
     /// <summary>The answer to a change of one record.</summary>

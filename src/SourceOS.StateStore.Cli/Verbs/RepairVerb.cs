@@ -9,6 +9,7 @@ using SourceOS.StateStore.Governance.Bootstrap;
 using SourceOS.StateStore.Governance.Doors;
 using SourceOS.StateStore.Governance.Keys;
 using SourceOS.StateStore.Governance.Repair;
+using SourceOS.StateStore.Governance.Signing;
 using SourceOS.StateStore.Keys;
 
 namespace SourceOS.StateStore.Cli.Verbs;
@@ -88,7 +89,8 @@ internal static class RepairVerb
                     ExitCode.Refused, "plan_outdated", "The plan does not fit the store as it is now; nothing was changed.", planFile ?? "", Next: "Plan again, look at it, and apply that one."));
             }
 
-            outcome = await StoreRepair.ApplyAsync(path, hash, Identity(context), acceptsLoss: context.Get(AcceptLoss), consent: Consent(context)).ConfigureAwait(false);
+            outcome = await StoreRepair.ApplyAsync(
+                path, hash, Identity(context), new StateStoreOptions { Signer = ChangeSigner.ForRepair() }, acceptsLoss: context.Get(AcceptLoss), consent: Consent(context)).ConfigureAwait(false);
         }
 
         if (context.Json)

@@ -1,4 +1,4 @@
-// Why this file exists: `schema` registers, checks and compares schemas. Invariants: registering is one commit through the gates, whole or not at all; checking never writes; a bad document is named
+// Why this file exists: `schema` registers, checks and compares schemas; migrating and drift have files of their own. Invariants: registering is one commit through the gates, whole or not at all; checking never writes; a bad document is named
 // by its file.
 
 using System.CommandLine;
@@ -25,7 +25,7 @@ internal static class SchemaVerb
     /// <summary>The command.</summary>
     public static VerbCommand Create()
     {
-        VerbCommand group = new("schema", "Register, check and compare schemas", "statestore schema register schemas/", "statestore schema validate object.json");
+        VerbCommand group = new("schema", "Register, check, compare and migrate schemas, and find drift", "statestore schema register schemas/", "statestore schema validate object.json", "statestore schema migrate signed.json");
         VerbCommand register = new("register", "Register schemas in one commit; they may refer to each other", "statestore schema register note-v2.json", "statestore schema register schemas/ --json") { Run = RegisterAsync };
         register.Arguments.Add(Sources);
         register.Options.Add(Type);
@@ -35,7 +35,7 @@ internal static class SchemaVerb
         VerbCommand compare = new("compare", "Say whether a new version accepts what the old one did, and the other way round", "statestore schema compare note-v2.json --with schema:note:v1") { Run = VerbCommand.Sync(Compare) };
         compare.Arguments.Add(Next);
         compare.Options.Add(Old);
-        foreach (VerbCommand verb in (VerbCommand[])[register, validate, compare])
+        foreach (VerbCommand verb in (VerbCommand[])[register, validate, compare, .. SchemaMigrateVerb.Create(), .. SchemaDriftVerb.Create()])
         {
             group.Subcommands.Add(verb);
         }
@@ -174,7 +174,7 @@ internal static class SchemaVerb
         return fit.Backward.Count == 0 ? ExitCode.Done : ExitCode.No;
     }
 
-    private static void WriteTexts(Utf8JsonWriter writer, string name, IReadOnlyList<string> texts)
+    internal static void WriteTexts(Utf8JsonWriter writer, string name, IReadOnlyList<string> texts)
     {
         writer.WriteStartArray(name);
         foreach (string text in texts)

@@ -4,6 +4,7 @@
 using System.Globalization;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Governance.Policy;
+using SourceOS.StateStore.Governance.Schemas;
 
 namespace SourceOS.StateStore.Governance.Explain;
 
@@ -46,9 +47,12 @@ public static class ObjectExplainer
 
         string version = facts.Text("schema_version") is { } stated ? $" version {stated}" : "";
         return facts.Schema is { } schema
-            ? new ExplainAnswer(2, "Which schema governs it?", id, $"Schema {id}{version}, which is registered here.", [facts.RecordEvidence, $"record:schema/{id}@{schema.Sequence}"])
+            ? new ExplainAnswer(2, "Which schema governs it?", id, $"Schema {id}{version}, which is registered here.{Drift(facts, schema)}", [facts.RecordEvidence, $"record:schema/{id}@{schema.Sequence}"])
             : new ExplainAnswer(2, "Which schema governs it?", id, $"It names schema {id}{version}, which is not registered here.", [facts.RecordEvidence]);
     }
+
+    private static string Drift(ExplainFacts facts, StoredRecord schema) =>
+        string.Concat(SchemaDrift.Between(facts.Record, schema).Take(3).Select(static warning => $" Drift ({warning.Code}): {(warning.Place.Length > 0 ? warning.Place + ": " : "")}{warning.Message}"));
 
     private static ExplainAnswer Who(ExplainFacts facts)
     {

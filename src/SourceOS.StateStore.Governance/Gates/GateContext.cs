@@ -1,8 +1,9 @@
-// Why this file exists: what all gates share: the directory of actors, the index of grants, the compiled schemas and policy, the clock that never goes back.
+// Why this file exists: what all gates share: the directory of actors, the index of grants, the signing keys, the compiled schemas and policy, the clock that never goes back.
 // Invariants: used by the writer thread alone once the store is open, so nothing here needs a lock.
 
 using SourceOS.StateStore.Governance.Policy;
 using SourceOS.StateStore.Governance.Schemas;
+using SourceOS.StateStore.Governance.Signing;
 
 namespace SourceOS.StateStore.Governance.Gates;
 
@@ -18,6 +19,11 @@ internal sealed class GateContext
     public ObjectSchemas Schemas { get; } = new();
 
     public PolicySource Policy { get; } = new();
+
+    public SigningKeys Keys { get; } = new();
+
+    /// <summary>The store's id, which signatures of changes cover.</summary>
+    public Guid StoreId { get; set; }
 
     public ServiceAsking Service { get; } = new();
 
@@ -36,6 +42,7 @@ internal sealed class GateContext
     public void Load(ReadSnapshot snapshot)
     {
         Grants.Load(snapshot);
+        Keys.Load(snapshot);
         Schemas.Load(snapshot);
         Service.Load(snapshot);
         if (snapshot.Sequence > 0 && snapshot.ReadEvent(snapshot.Sequence) is { } last)

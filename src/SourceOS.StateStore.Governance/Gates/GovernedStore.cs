@@ -1,5 +1,7 @@
 // Why this file exists: the way every door opens a store for writing: with the gates in place. Invariants: no session exists before the gates know what the store holds;
-// the gates stand in the order scope, retention, status, schema, policy; a refusal by any of them is recorded.
+// the gates stand in the order scope, retention, status, schema, migration, signature, policy; a refusal by any of them is recorded.
+
+using SourceOS.StateStore.Governance.Signing;
 
 namespace SourceOS.StateStore.Governance.Gates;
 
@@ -44,7 +46,11 @@ public static class GovernedStore
         options.Gates.Add(new RetentionGate(context));
         options.Gates.Add(new StatusGate(context));
         options.Gates.Add(new SchemaGate(context));
+        options.Gates.Add(new MigrationGate(context));
+        options.Gates.Add(new SignatureGate(context));
         options.Gates.Add(new PolicyGate(context));
+        options.Signer ??= new ChangeSigner();
+        (options.Signer as ChangeSigner)?.Follow(context.Keys);
         options.RefusalAuditor ??= new RefusalAudit();
         return context;
     }
@@ -54,6 +60,7 @@ public static class GovernedStore
         try
         {
             using ReadSnapshot snapshot = store.OpenSnapshot();
+            context.StoreId = store.Id;
             context.Load(snapshot);
 
             // A clock that was set back must not make old refusals look like those of the last minute.

@@ -11,15 +11,17 @@ namespace SourceOS.StateStore.Governance.Gates;
 internal sealed class SchemaGate(GateContext context) : ICommitGate
 {
     private static readonly int s_schemaId = Slots.Of(RecordKind.Object, "schema_id");
+    private static readonly int s_state = Slots.Of(RecordKind.Object, "state");
     private readonly ObjectValidator _validator = new();
 
     public GateDecision Evaluate(ProposedCommit commit, IStateView state)
     {
         context.Schemas.Observe(commit, state);
         Dictionary<string, ObjectSchema>? proposed = null;
+        bool isWhole = false;
         if (commit.Changes.Any(static change => change.Kind == RecordKind.Schema && change.Action != EventAction.None))
         {
-            proposed = context.Schemas.With(commit, state);
+            proposed = context.Schemas.With(commit, state, out isWhole);
             foreach (ProposedChange change in commit.Changes)
             {
                 if (change.Kind == RecordKind.Schema && change.Action == EventAction.Put && JudgeSchema(change, state, proposed) is { } refusal)
@@ -31,7 +33,7 @@ internal sealed class SchemaGate(GateContext context) : ICommitGate
 
         foreach (ProposedChange change in commit.Changes)
         {
-            if (change.Kind == RecordKind.Object && change.Action == EventAction.Put && JudgeObject(change, state, proposed) is { } refusal)
+            if (change.Kind == RecordKind.Object && change.Action == EventAction.Put && JudgeObject(change, state, proposed, isWhole) is { } refusal)
             {
                 return GateDecision.Deny(refusal);
             }
@@ -67,16 +69,17 @@ internal sealed class SchemaGate(GateContext context) : ICommitGate
             change);
     }
 
-    private CommitRefusal? JudgeObject(in ProposedChange change, IStateView state, Dictionary<string, ObjectSchema>? proposed)
+    private CommitRefusal? JudgeObject(in ProposedChange change, IStateView state, Dictionary<string, ObjectSchema>? proposed, bool isWhole)
     {
         RecordBodyView body = Slots.Open(change.Body);
         string schemaId = Slots.Text(body, s_schemaId);
-        if (schemaId.Length == 0)
+        if (schemaId.Length == 0 || (Slots.Text(body, s_state) == "quarantined" && state.TryGet(RecordKind.Object, change.Id, out _)))
         {
+            // Quarantine is where an object goes that does not fit; it is judged when it comes out.
             return null;
         }
 
-        ObjectSchema? schema = proposed is null ? context.Schemas.Find(schemaId, state) : proposed.GetValueOrDefault(schemaId);
+        ObjectSchema? schema = proposed?.GetValueOrDefault(schemaId) ?? (isWhole ? null : context.Schemas.Find(schemaId, state));
         if (schema is null)
         {
             return Refusals.Of("schema.unknown", $"The object names schema '{schemaId}', which is not registered here.", "Register it first (statestore schema register FILE), or leave schema_id out.", change);

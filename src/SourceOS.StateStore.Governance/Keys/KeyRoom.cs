@@ -5,6 +5,7 @@ using System.Buffers;
 using System.Text.Json;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Governance.Records;
+using SourceOS.StateStore.Governance.Signing;
 using SourceOS.StateStore.Keys;
 
 namespace SourceOS.StateStore.Governance.Keys;
@@ -29,6 +30,9 @@ public sealed record KeyChange(CommitReceipt Receipt, string KeyId, string Priva
 /// <param name="folder">Where private keys are.</param>
 public sealed class KeyRoom(KeyFolder folder)
 {
+    /// <summary>The purpose of keys that sign privileged changes and migration manifests.</summary>
+    public const string ChangesPurpose = "changes";
+
     private const string Algorithm = "ed25519";
 
     /// <summary>Lists the keys of a store; records that are not Ed25519 keys are left out.</summary>
@@ -62,18 +66,42 @@ public sealed class KeyRoom(KeyFolder folder)
     /// <summary>Makes a key for the session's actor.</summary>
     /// <param name="store">The store.</param>
     /// <param name="session">Who acts and owns the key.</param>
-    /// <param name="purpose">What it signs, for example `checkpoint`.</param>
+    /// <param name="purpose">What it signs, for example `checkpoint`, or <see cref="ChangesPurpose"/>.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>What happened.</returns>
     /// <exception cref="StateStoreException">NativeLibraryMissing, or the key file cannot be written.</exception>
-    public async Task<KeyChange> CreateAsync(StateStore store, StateSession session, string purpose, CancellationToken cancellationToken = default)
+    public Task<KeyChange> CreateAsync(StateStore store, StateSession session, string purpose, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        return CreateAsync(store, session, purpose, session.Identity.ActorId, cancellationToken);
+    }
+
+    /// <summary>Makes a key for an actor.</summary>
+    /// <param name="store">The store.</param>
+    /// <param name="session">Who acts.</param>
+    /// <param name="purpose">What it signs, for example `checkpoint`, or <see cref="ChangesPurpose"/>.</param>
+    /// <param name="ownerId">The actor who signs with it.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>What happened.</returns>
+    /// <exception cref="StateStoreException">NativeLibraryMissing, or the key file cannot be written.</exception>
+    public async Task<KeyChange> CreateAsync(StateStore store, StateSession session, string purpose, string ownerId, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(store);
         ArgumentNullException.ThrowIfNull(session);
         ArgumentException.ThrowIfNullOrEmpty(purpose);
+        ArgumentException.ThrowIfNullOrEmpty(ownerId);
         using PrivateKey key = PrivateKey.Generate();
         string path = folder.Save(key, store.Path);
-        CommitBatch batch = new CommitBatch().PutJson(Document(key, session.Identity.ActorId, purpose), Options("sync.key.registered", 0));
+        _ = RecordJson.TryParse(Document(key, ownerId, purpose), out _, out _, out byte[]? body, out _);
+        ChangeOptions options = Options("sync.key.registered", 0);
+        if (purpose == ChangesPurpose && IsFirst(store, session.Identity.ActorId))
+        {
+            // Nothing older can speak for an actor's first key, so the key does: whoever registers it shows that they have it.
+            SignedChange change = new(store.Id, EventAction.Put, RecordKind.Key, key.Id, 0, session.Identity.ActorId, body);
+            options.DataJson = ChangeSignature.Attach(change, options.DataJson, key);
+        }
+
+        CommitBatch batch = new CommitBatch().Put(RecordKind.Key, key.Id, body, options);
         return await CommitNewAsync(session, batch, key.Id, path, cancellationToken).ConfigureAwait(false);
     }
 
@@ -122,13 +150,13 @@ public sealed class KeyRoom(KeyFolder folder)
 
     /// <summary>Loads a private key that may sign now: its record is there and not revoked, and its file fits the record.</summary>
     /// <param name="snapshot">The state.</param>
-    /// <param name="keyId">The key; null takes the newest that this machine can sign with.</param>
+    /// <param name="keyId">The key; null takes the newest that this machine can sign with, those for changes left out: they sign nothing else.</param>
     /// <returns>The key; dispose it. Null when there is none.</returns>
     /// <exception cref="StateStoreException">The file cannot be used; see <see cref="KeyFolder.Load"/>.</exception>
     public PrivateKey? LoadSigner(ReadSnapshot snapshot, string? keyId = null)
     {
         KnownKey? known = keyId is null
-            ? List(snapshot).Where(key => !key.IsRevoked && folder.Contains(key.Id)).MaxBy(static key => key.Sequence)
+            ? List(snapshot).Where(key => !key.IsRevoked && key.Purpose != ChangesPurpose && folder.Contains(key.Id)).MaxBy(static key => key.Sequence)
             : Find(snapshot, keyId);
         if (known is null or { IsRevoked: true })
         {
@@ -143,6 +171,25 @@ public sealed class KeyRoom(KeyFolder folder)
 
         loaded.Dispose();
         throw new StateStoreException(StateStoreErrorCode.InvalidInput, $"The private key {known.Id} does not belong to the public key that the store records.", folder.Path, "Rotate the key.");
+    }
+
+    /// <summary>Loads the newest private key that an actor signs changes with, if this machine has one.</summary>
+    /// <param name="snapshot">The state.</param>
+    /// <param name="actorId">The actor.</param>
+    /// <returns>The key; dispose it. Null when there is none.</returns>
+    /// <exception cref="StateStoreException">The file cannot be used; see <see cref="KeyFolder.Load"/>.</exception>
+    public PrivateKey? LoadChangesKey(ReadSnapshot snapshot, string actorId)
+    {
+        KnownKey? known = List(snapshot).Where(key => IsActive(key, actorId) && folder.Contains(key.Id)).MaxBy(static key => key.Sequence);
+        return known is null ? null : LoadSigner(snapshot, known.Id);
+    }
+
+    internal static bool IsActive(KnownKey key, string actorId) => !key.IsRevoked && key.Purpose == ChangesPurpose && key.ActorId == actorId;
+
+    private static bool IsFirst(StateStore store, string actorId)
+    {
+        using ReadSnapshot snapshot = store.OpenSnapshot();
+        return !List(snapshot).Any(key => IsActive(key, actorId));
     }
 
     private static (KnownKey Key, StoredRecord Record)? FindLive(StateStore store, string keyId)
@@ -182,7 +229,7 @@ public sealed class KeyRoom(KeyFolder folder)
 
     private static int Slot(string name) => Slots.Of(RecordKind.Key, name);
 
-    private static KnownKey? ToKey(StoredRecord record)
+    internal static KnownKey? ToKey(StoredRecord record)
     {
         byte[] publicKey = new byte[Ed25519.PublicKeyLengthBytes];
         string text = record.Text("public_key") ?? "";

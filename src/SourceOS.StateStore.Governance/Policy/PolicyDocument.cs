@@ -43,6 +43,8 @@ internal sealed class PolicyDocument
 
     public PolicyServiceSettings? Service { get; private set; }
 
+    public bool RequiresSignatures { get; private set; }
+
     public List<PolicyRules.Rule> Rules { get; } = [];
 
     public Dictionary<string, PolicyEffect> Defaults { get; } = new(StringComparer.Ordinal);
@@ -76,7 +78,7 @@ internal sealed class PolicyDocument
 
     private void ReadRoot(JsonElement root)
     {
-        if (!IsObject(root, "") || !Names(root, "", ["schema", "policy_id", "version", "description", "service", "defaults", "rules"]))
+        if (!IsObject(root, "") || !Names(root, "", ["schema", "policy_id", "version", "description", "service", "require_signatures", "defaults", "rules"]))
         {
             return;
         }
@@ -92,6 +94,15 @@ internal sealed class PolicyDocument
         if (root.TryGetProperty("service", out JsonElement service) && IsObject(service, "/service") && Names(service, "/service", ["url", "timeout_ms", "retries"]))
         {
             ReadService(service);
+        }
+
+        if (root.TryGetProperty("require_signatures", out JsonElement required))
+        {
+            RequiresSignatures = required.ValueKind == JsonValueKind.True;
+            if (required.ValueKind is not (JsonValueKind.True or JsonValueKind.False))
+            {
+                Refuse("/require_signatures", "'require_signatures' must be true or false.");
+            }
         }
 
         if (root.TryGetProperty("defaults", out JsonElement defaults) && IsObject(defaults, "/defaults"))

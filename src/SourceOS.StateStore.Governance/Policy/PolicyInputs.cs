@@ -27,6 +27,11 @@ internal static class PolicyInputs
     {
         bool deletes = change.Action != EventAction.Put;
         PolicyInput input = About(deletes ? PolicyQuestions.Delete : PolicyQuestions.Write, change.Id, body, actor, profileClass, change.Options.Lane.ToString().ToLowerInvariant());
+        if (!deletes && change.Options.Lane == Lane.Migration)
+        {
+            return [input, input with { Question = PolicyQuestions.Migrate }];
+        }
+
         return !deletes && input.ObjectType == "memory_fact" && Slots.Text(body, s_durability) is "" or "durable"
             ? [input, input with { Question = PolicyQuestions.MakeMemoryDurable }]
             : [input];

@@ -39,6 +39,9 @@ public sealed class PolicyRules : IPolicyEngine
     /// <summary>The policy service that is asked beside the rules; null when there is none.</summary>
     public PolicyServiceSettings? Service { get; private init; }
 
+    /// <summary>Whether every privileged write needs a signature, also of actors that have no key (docs/policy.md).</summary>
+    public bool RequiresSignatures { get; private init; }
+
     /// <summary>How many rules it has.</summary>
     public int Count => _rules.Length;
 
@@ -57,7 +60,7 @@ public sealed class PolicyRules : IPolicyEngine
             return false;
         }
 
-        rules = new PolicyRules(document.Id, document.Version, [.. document.Rules], document.Defaults) { Service = document.Service };
+        rules = new PolicyRules(document.Id, document.Version, [.. document.Rules], document.Defaults) { Service = document.Service, RequiresSignatures = document.RequiresSignatures };
         return true;
     }
 

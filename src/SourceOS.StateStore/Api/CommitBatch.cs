@@ -35,6 +35,14 @@ public sealed class ChangeOptions
 
     /// <summary>Marks the record as one that the quick check at boot reads.</summary>
     public bool BootCritical { get; set; }
+
+    /// <summary>A copy with other data.</summary>
+    internal ChangeOptions WithData(ReadOnlyMemory<byte> dataJson)
+    {
+        ChangeOptions copy = (ChangeOptions)MemberwiseClone();
+        copy.DataJson = dataJson;
+        return copy;
+    }
 }
 
 /// <summary>A set of changes and events that become durable together or not at all. Not thread-safe; committed once.</summary>
@@ -122,6 +130,17 @@ public sealed class CommitBatch
 
         Add(new CommitChange(EventAction.None, subjectKind ?? default, subjectId ?? "", default, options ?? new ChangeOptions(), eventType));
         return this;
+    }
+
+    /// <summary>Puts signatures into the events' data. A change keeps options of its own afterwards, since callers share theirs between changes.</summary>
+    internal void SetData(IReadOnlyList<SignedData> signed)
+    {
+        foreach (SignedData one in signed)
+        {
+            CommitChange change = _changes[one.Index];
+            LengthBytes += one.DataJson.Length - change.Options.DataJson.Length;
+            change.SetData(one.DataJson);
+        }
     }
 
     /// <summary>Adds a record as another log left it, tombstone or not, to be written exactly so.</summary>

@@ -63,6 +63,9 @@ public sealed class StateStoreOptions
     /// <summary>What remembers refusals of the gates; none when null. Refusals by the engine itself (expected sequence, no such record) are not recorded.</summary>
     public IRefusalAuditor? RefusalAuditor { get; set; }
 
+    /// <summary>What signs privileged changes before they are queued; none when null.</summary>
+    public IBatchSigner? Signer { get; set; }
+
     /// <summary>Where the engine logs; none when null.</summary>
     public ILoggerFactory? LoggerFactory { get; set; }
 

@@ -17,7 +17,7 @@ internal sealed class CommitChange(
 
     internal ReadOnlyMemory<byte> Body { get; } = body;
 
-    internal ChangeOptions Options { get; } = options;
+    internal ChangeOptions Options { get; private set; } = options;
 
     internal string? EventType { get; } = eventType ?? options.EventType;
 
@@ -68,6 +68,12 @@ internal sealed class CommitChange(
         {
             RecordParsing.CheckEventData(Options.DataJson.Span);
         }
+    }
+
+    internal void SetData(ReadOnlyMemory<byte> dataJson)
+    {
+        RecordParsing.CheckEventData(dataJson.Span);
+        Options = Options.WithData(dataJson);
     }
 
     internal static byte[] CheckIdentifier(string text, string what)

@@ -16,10 +16,13 @@ internal sealed class GovernedFixture : IDisposable
     public const string Home = "profile:home";
     private readonly TemporaryDirectory _directory = new();
 
-    public GovernedFixture(TimeProvider? clock = null)
+    private readonly IBatchSigner? _signer;
+
+    public GovernedFixture(TimeProvider? clock = null, IBatchSigner? signer = null)
     {
+        _signer = signer;
         Path = System.IO.Path.Combine(_directory.Path, "store");
-        Store = GovernedStore.Create(Path, new StateStoreOptions { Clock = clock, ReserveBytes = 0 });
+        Store = GovernedStore.Create(Path, new StateStoreOptions { Clock = clock, ReserveBytes = 0, Signer = _signer });
         SetupPlan plan = new(Device, "here", Home, "personal", Admin, "Admin", "identity:admin");
         (_, CommitReceipt? receipt) = StoreSetup.EnsureAsync(Store, plan, (clock ?? TimeProvider.System).GetUtcNow()).GetAwaiter().GetResult();
         Assert.True(receipt!.IsCommitted, receipt.Refusal?.Reason);
@@ -88,7 +91,7 @@ internal sealed class GovernedFixture : IDisposable
     public void Reopen(TimeProvider? clock = null)
     {
         Store.Dispose();
-        Store = GovernedStore.Open(Path, new StateStoreOptions { Clock = clock, ReserveBytes = 0 });
+        Store = GovernedStore.Open(Path, new StateStoreOptions { Clock = clock, ReserveBytes = 0, Signer = _signer });
     }
 
     public void Dispose()
