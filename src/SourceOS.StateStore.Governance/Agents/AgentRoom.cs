@@ -237,6 +237,7 @@ public static class AgentRoom
         }
         else
         {
+            options.KeepsAttribution = true;
             batch.Put(RecordKind.Object, change.ObjectId, before.Body, options);
         }
     }

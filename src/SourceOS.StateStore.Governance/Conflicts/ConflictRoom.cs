@@ -173,7 +173,7 @@ public static class ConflictRoom
             case "fork":
                 string forkId = ForkId(subject.Id, conflict.Id);
                 AddObject(batch, subject, null);
-                batch.PutJson(JsonEdit.Set(versions.Theirs, "object_id", writer => writer.WriteStringValue(forkId)), new ChangeOptions { ExpectedSequence = 0 });
+                batch.PutJson(JsonEdit.Set(versions.Theirs, "object_id", writer => writer.WriteStringValue(forkId)), new ChangeOptions { ExpectedSequence = 0, KeepsAttribution = true });
                 effect = $"Both are kept; the other version is '{forkId}'.";
                 return null;
             default:

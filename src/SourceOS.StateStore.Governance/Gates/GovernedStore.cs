@@ -45,6 +45,7 @@ public static class GovernedStore
         options.Gates.Add(new StatusGate(context));
         options.Gates.Add(new SchemaGate(context));
         options.Gates.Add(new PolicyGate(context));
+        options.Amender ??= new Attribution();
         options.RefusalAuditor ??= new RefusalAudit();
         return context;
     }

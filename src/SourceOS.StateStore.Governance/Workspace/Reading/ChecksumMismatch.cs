@@ -24,6 +24,8 @@ public static class ChecksumMismatch
     /// <summary>The event of a read that met an open conflict again.</summary>
     public const string SeenAgain = "sync.file.checksum_mismatch";
 
+    private const int MaxLooks = 100;
+    private const int LookAgainMs = 10;
     private const int MaxSingle = 3;
     private const ulong MaxEventsRead = 256;
     private static readonly TimeSpan s_window = TimeSpan.FromSeconds(60);
@@ -71,9 +73,21 @@ public static class ChecksumMismatch
             return new MismatchRecord(open ?? id, open is null, receipt);
         }
 
-        // Two readers may meet it at once; the object moved under the second one because of the first one's conflict.
-        using ReadSnapshot after = store.OpenSnapshot();
-        return FindOpen(after, check.ObjectId) is { } other ? new MismatchRecord(other, false, null) : new MismatchRecord("", false, receipt);
+        // Two readers may meet it at once; the object moved under the second one because of the first one's conflict, which may not be visible yet.
+        for (int look = 0; receipt.Status == CommitStatus.Conflict && look < MaxLooks; look++)
+        {
+            using (ReadSnapshot after = store.OpenSnapshot())
+            {
+                if (FindOpen(after, check.ObjectId) is { } other)
+                {
+                    return new MismatchRecord(other, false, null);
+                }
+            }
+
+            await Task.Delay(LookAgainMs, cancellationToken).ConfigureAwait(false);
+        }
+
+        return new MismatchRecord("", false, receipt);
     }
 
     /// <summary>The open conflict of a file.</summary>
@@ -167,7 +181,7 @@ public static class ChecksumMismatch
         document = JsonEdit.Set(document, "path", null);
         document = JsonEdit.Set(document, "title", writer => writer.WriteStringValue($"{subject.Text("path")} as recorded at sequence {subject.Sequence.ToString(CultureInfo.InvariantCulture)}, before {conflict.Id}"));
         document = JsonEdit.Set(document, "state", static writer => writer.WriteStringValue("active"u8));
-        batch.PutJson(document, new ChangeOptions { ExpectedSequence = 0 });
+        batch.PutJson(document, new ChangeOptions { ExpectedSequence = 0, KeepsAttribution = true });
     }
 
     // The first sights are events of their own, then one storm record counts; false when there is nothing to write.
