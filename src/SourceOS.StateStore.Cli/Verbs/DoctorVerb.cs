@@ -4,6 +4,8 @@
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Governance.Bootstrap;
+using SourceOS.StateStore.Governance.Doors;
+using SourceOS.StateStore.Governance.Scopes;
 using SourceOS.StateStore.Readers.Verify;
 
 namespace SourceOS.StateStore.Cli.Verbs;
@@ -34,7 +36,7 @@ internal static class DoctorVerb
         if (status.Error is null)
         {
             AddSetup(steps, context, command);
-            AddOpenWork(steps, status, command);
+            AddOpenWork(steps, context, command);
         }
 
         ExitCode exit = VerifyVerb.ExitOf(report);
@@ -88,16 +90,19 @@ internal static class DoctorVerb
         }
     }
 
-    private static void AddOpenWork(List<Step> steps, StatusView status, string command)
+    private static void AddOpenWork(List<Step> steps, VerbContext context, string command)
     {
-        if (status.OpenConflicts > 0)
+        using StateStore store = context.OpenRead();
+        using ReadSnapshot snapshot = store.OpenSnapshot();
+        if (!context.TryScope(snapshot, out ReadScope scope))
         {
-            steps.Add(new Step($"Decide the open conflicts ({status.OpenConflicts})", "Objects in conflict do not leave this device.", $"{command} conflicts"));
+            // Whom to act as is a step of its own; what waits is theirs to see who may.
+            return;
         }
 
-        if (status.PlansBlocked > 0)
+        foreach (OpenWork work in OpenWorkScan.Read(snapshot, scope))
         {
-            steps.Add(new Step($"Look at the blocked plans ({status.PlansBlocked})", "Blocked plans wait until their cause is gone.", $"{command} plans --where status=blocked"));
+            steps.Add(new Step(work.What, work.Why, $"{command} {string.Join(' ', work.Arguments.Select(ErrorMapping.Quote))}"));
         }
     }
 

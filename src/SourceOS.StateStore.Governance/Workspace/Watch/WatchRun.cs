@@ -192,11 +192,14 @@ internal sealed class WatchRun : IDisposable
             return true;
         }
 
+        AdoptReport? report;
+        TouchedPaths.Taken taken;
         try
         {
             // Taken only now: what is touched while the store is waited for belongs to this round.
             _touched.LeaveOut(PathBelowRoot(store.Path));
-            return await AdoptAsync(store, _touched.Take(), cancellationToken).ConfigureAwait(false);
+            taken = _touched.Take();
+            report = await AdoptAsync(store, taken, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -205,9 +208,20 @@ internal sealed class WatchRun : IDisposable
                 await store.DisposeAsync().ConfigureAwait(false);
             }
         }
+
+        // Told when the store is free again, so that whoever waits for the word finds it so.
+        if (report is null)
+        {
+            return true;
+        }
+
+        Tell(report, taken.Scope is null, _notice);
+        _refused = report.Refusal is null ? null : report;
+        return _refused is null;
     }
 
-    private async Task<bool> AdoptAsync(StateStore store, TouchedPaths.Taken taken, CancellationToken cancellationToken)
+    // Null when the root is not there.
+    private async Task<AdoptReport?> AdoptAsync(StateStore store, TouchedPaths.Taken taken, CancellationToken cancellationToken)
     {
         if (taken.IsLost)
         {
@@ -230,16 +244,14 @@ internal sealed class WatchRun : IDisposable
         {
             // The root went between the look at it and the round; the next turn of the loop sees that too.
             _touched.TouchAll();
-            return true;
+            return null;
         }
 
         _made++;
         _adopt = _adopt with { Rehash = false, EstimateTotal = false, WorkspaceId = report.WorkspaceId };
         _written += Written(report.Files) + Written(report.Folders) + Written(report.Links);
         _sequence = report.Commits > 0 ? report.Sequence : _sequence;
-        Tell(report, taken.Scope is null, _notice);
-        _refused = report.Refusal is null ? null : report;
-        return _refused is null;
+        return report;
     }
 
     private void Tell(AdoptReport? report, bool isWhole, string notice)
