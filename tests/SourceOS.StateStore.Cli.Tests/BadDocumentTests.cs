@@ -96,7 +96,7 @@ public sealed class BadDocumentTests
         {
             string document = $"{Head}\"note:1\",\"{field}\":{number}}}";
             store.RunWith(document, null, "put", "objects", "-").Exits(0);
-            Assert.Equal(document + "\n", store.Run("get", "objects", "note:1", "--json").Exits(0).Out);
+            Assert.Contains($"\"{field}\":{number}", store.Run("get", "objects", "note:1", "--json").Exits(0).Out, StringComparison.Ordinal);
         }
 
         string digits = new('9', 300_000);

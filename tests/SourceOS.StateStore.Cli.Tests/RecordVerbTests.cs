@@ -16,7 +16,7 @@ public sealed class RecordVerbTests
         JsonElement put = store.RunWith(Note, null, "put", "objects", "-", "--json").Exits(0).Json;
         ulong sequence = put.GetProperty("sequence").GetUInt64();
         Assert.Equal("note:1", put.GetProperty("id").GetString());
-        Assert.Equal(Note + "\n", store.Run("get", "object", "note:1", "--json").Exits(0).Out);
+        IsNoteWithAttribution(store.Run("get", "object", "note:1", "--json").Exits(0).Json);
         JsonElement meta = store.Run("get", "objects", "note:1", "--meta", "--json").Exits(0).Json;
         Assert.Equal(sequence, meta.GetProperty("sequence").GetUInt64());
 
@@ -36,9 +36,22 @@ public sealed class RecordVerbTests
         Assert.Equal("not_found", store.Run("get", "objects", "note:1", "--json").Exits(3).JsonError.GetProperty("code").GetString());
         store.Run("delete", "objects", "note:1").Exits(3);
         store.Run("get", "objects", "note:1", "--tombstone").Exits(0);
-        Assert.Equal(Note + "\n", store.Run("get", "objects", "note:1", "--at", $"{sequence}", "--json").Exits(0).Out);
+        IsNoteWithAttribution(store.Run("get", "objects", "note:1", "--at", $"{sequence}", "--json").Exits(0).Json);
         Assert.Equal(["note:2"], Ids(store.Run("list", "objects", "--json")));
         Assert.Equal(["note:1", "note:2"], Ids(store.Run("list", "objects", "--json", "--tombstones")));
+    }
+
+    // Every field as it was given, and what the store adds of who, when and where.
+    private static void IsNoteWithAttribution(JsonElement record)
+    {
+        HashSet<string> given = [];
+        foreach (JsonProperty field in JsonDocument.Parse(Note).RootElement.EnumerateObject())
+        {
+            Assert.Equal(field.Value.GetRawText(), record.GetProperty(field.Name).GetRawText());
+            given.Add(field.Name);
+        }
+
+        Assert.Equal(["created_at", "created_by_actor", "last_modified_by_actor", "owning_device", "updated_at"], record.EnumerateObject().Select(static field => field.Name).Where(name => !given.Contains(name)).Order(StringComparer.Ordinal));
     }
 
     [Fact]

@@ -139,6 +139,19 @@ public sealed class McpTests : IDisposable
         Assert.Contains("actor_revoked", await FailsAsync(client, "draft", new() { ["draft"] = JsonDocument.Parse("""{"changes":[{"delete":"note:shown"}]}""").RootElement }), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_membership_shows_its_workspace_until_it_is_revoked()
+    {
+        _store.Write("""{"schema":"sourceos.object-record/v1alpha1","object_id":"note:guest","object_type":"note","profile_id":"profile:home","workspace_id":"workspace:guest"}""");
+        await using McpClient client = await ConnectAsync();
+        Dictionary<string, object?> guest = new() { ["kind"] = "object", ["id"] = "note:guest" };
+        Assert.Contains("no such record", await FailsAsync(client, "get", guest), StringComparison.Ordinal);
+        _store.Write($$"""{"schema":"sourceos.workspace-membership/v1alpha1","membership_id":"m:1","actor_id":"{{DaemonStore.Bot}}","workspace_id":"workspace:guest"}""");
+        await AsksAsync(client, "get", guest);
+        _store.Write($$"""{"schema":"sourceos.workspace-membership/v1alpha1","membership_id":"m:1","actor_id":"{{DaemonStore.Bot}}","workspace_id":"workspace:guest","revoked_at":"2026-01-01T00:00:00Z"}""");
+        Assert.Contains("no such record", await FailsAsync(client, "get", guest), StringComparison.Ordinal);
+    }
+
     private async Task<McpClient> ConnectAsync() => await McpClient.CreateAsync(new StdioClientTransport(new StdioClientTransportOptions
     {
         Command = DaemonProcess.Program,

@@ -23,6 +23,7 @@ internal static class CommandTree
 
         root.Subcommands.Add(InitVerb.Create());
         root.Subcommands.Add(AdoptVerb.Create());
+        root.Subcommands.Add(FileVerb.Create());
         root.Subcommands.Add(ImportVerb.Create());
         root.Subcommands.Add(PutVerb.Create());
         root.Subcommands.Add(GetVerb.Create());

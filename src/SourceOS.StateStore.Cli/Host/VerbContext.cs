@@ -143,6 +143,12 @@ internal sealed class VerbContext(ParseResult parse, ByteOutput output, Messages
         throw new CliException(new CliError(ExitCode.Refused, error.Code, error.Message, error.Place, Next: error.Next));
     }
 
+    /// <summary>As <see cref="Scope"/>, for a command that has something to say to a caller who may see nothing, too.</summary>
+    /// <param name="snapshot">The state.</param>
+    /// <param name="scope">The scope.</param>
+    public bool TryScope(ReadSnapshot snapshot, out ReadScope scope) =>
+        ReadScope.OfCaller(snapshot, parse.GetValue(GlobalOptions.Actor) is { } given ? CheckId(given, "--actor") : null, GivenProfile(), Environment.UserName, out scope) == ReadScopeFault.None;
+
     private string? GivenProfile() => parse.GetValue(GlobalOptions.Profile) is { } given ? CheckId(given, "--profile") : null;
 
     private static string ProfileOf(RecordKind kind, ReadOnlySpan<byte> bytes)

@@ -4,6 +4,7 @@
 
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Gates;
 
 namespace SourceOS.StateStore.Cli.Import;
 
@@ -108,6 +109,8 @@ internal sealed class Importer(ImportTarget target, int? batchRecords, bool cont
         CommitBatch batch = new();
         using (ReadSnapshot snapshot = target.Store.OpenSnapshot())
         {
+            // Who may replicate brings records in as they are; what anyone else imports is made by them, here and now.
+            bool keeps = ForeignAttribution.MayKeep(snapshot, target.Session.Identity.ActorId, DateTimeOffset.UtcNow);
             foreach (Pending record in _pending)
             {
                 if (IsThere(snapshot, record))
@@ -116,7 +119,7 @@ internal sealed class Importer(ImportTarget target, int? batchRecords, bool cont
                 }
                 else
                 {
-                    batch.Put(record.Kind, record.Id, record.Body);
+                    batch.Put(record.Kind, record.Id, record.Body, new ChangeOptions { KeepsAttribution = keeps });
                 }
             }
         }

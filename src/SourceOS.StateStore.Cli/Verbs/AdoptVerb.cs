@@ -22,6 +22,8 @@ internal static class AdoptVerb
     private static readonly Option<bool> CrossFileSystems = new("--cross-file-systems") { Description = "Enter directories on other file systems" };
     private static readonly Option<bool> IncludeGit = new("--include-git") { Description = "Adopt the content of .git directories too" };
 
+    private static readonly Option<bool> Watch = new("--watch") { Description = "Then follow what happens to the tree, until Ctrl-C; with --json one line a round" };
+
     /// <summary>The command.</summary>
     public static VerbCommand Create()
     {
@@ -29,12 +31,13 @@ internal static class AdoptVerb
             "adopt",
             "Record a directory tree: its files with size, mode, time and SHA-256, folders, and links",
             "statestore adopt ~/src",
-            "statestore adopt ~/src --init --workspace workspace:src --json")
+            "statestore adopt ~/src --init --workspace workspace:src --json",
+            "statestore adopt ~/src --watch")
         {
             Run = RunAsync,
         };
         command.Arguments.Add(Target);
-        foreach (Option option in (Option[])[Workspace, Init, Rehash, MaxFileBytes, CrossFileSystems, IncludeGit])
+        foreach (Option option in (Option[])[Workspace, Init, Rehash, MaxFileBytes, CrossFileSystems, IncludeGit, Watch])
         {
             command.Options.Add(option);
         }
@@ -56,6 +59,11 @@ internal static class AdoptVerb
         if (context.Get(Init))
         {
             await InitVerb.EnsureStoreAsync(context).ConfigureAwait(false);
+        }
+
+        if (context.Get(Watch))
+        {
+            return await AdoptWatching.RunAsync(context, path, options).ConfigureAwait(false);
         }
 
         StateStore store = context.OpenWrite();
@@ -137,7 +145,7 @@ internal static class AdoptVerb
         output.WriteLine($"Store {status.Health.ToString().ToLowerInvariant()} at sequence {status.Sequence}.");
     }
 
-    private static string Describe(AdoptCounts counts)
+    internal static string Describe(AdoptCounts counts)
     {
         List<string> parts = [$"{Units.Count(counts.Seen)} seen"];
         foreach ((long count, string name) in (IEnumerable<(long, string)>)[
@@ -156,6 +164,13 @@ internal static class AdoptVerb
     private static void WriteJson(ByteOutput output, AdoptReport report) => JsonLine.Write(output, writer =>
     {
         writer.WriteStartObject();
+        WriteFields(writer, report);
+        writer.WriteEndObject();
+    });
+
+    /// <summary>Writes a report's fields into an open object.</summary>
+    internal static void WriteFields(Utf8JsonWriter writer, AdoptReport report)
+    {
         writer.WriteString("workspace"u8, report.WorkspaceId);
         writer.WriteString("root"u8, report.Root);
         WriteCounts(writer, "files", report.Files);
@@ -177,8 +192,7 @@ internal static class AdoptVerb
         writer.WriteBoolean("removalSuspended"u8, report.RemovalSuspended);
         writer.WriteNumber("commits"u8, report.Commits);
         writer.WriteNumber("sequence"u8, report.Sequence);
-        writer.WriteEndObject();
-    });
+    }
 
     private static void WriteCounts(Utf8JsonWriter writer, string name, AdoptCounts counts)
     {
@@ -194,7 +208,7 @@ internal static class AdoptVerb
     }
 
     // Rates over the whole run jump less than those of the last moment.
-    private sealed class ProgressLine(Messages messages) : IProgress<AdoptProgress>
+    internal sealed class ProgressLine(Messages messages) : IProgress<AdoptProgress>
     {
         public void Report(AdoptProgress value)
         {

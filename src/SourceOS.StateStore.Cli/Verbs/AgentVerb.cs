@@ -6,6 +6,7 @@ using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Governance.Agents;
+using SourceOS.StateStore.Governance.Scopes;
 
 namespace SourceOS.StateStore.Cli.Verbs;
 
@@ -111,8 +112,9 @@ internal static class AgentVerb
         string id = VerbContext.CheckId(context.Get(Id), "The id");
         using StateStore store = context.OpenRead();
         using ReadSnapshot snapshot = store.OpenSnapshot();
-        AgentTransaction transaction = AgentTransaction.Find(snapshot, id) ?? throw CliException.NotFound("There is no such transaction.", $"transaction {id}", "See them: statestore list transactions");
-        var changes = AgentRoom.Diff(snapshot, transaction);
+        ReadScope scope = context.Scope(snapshot);
+        AgentTransaction transaction = AgentTransaction.Find(snapshot, id) is { } found && scope.Allows(found.Record) ? found : throw CliException.NotFound("There is no such transaction.", $"transaction {id}", "See them: statestore list transactions");
+        var changes = AgentRoom.Diff(snapshot, transaction, scope);
         if (context.Json)
         {
             WriteJson(context, transaction, changes);

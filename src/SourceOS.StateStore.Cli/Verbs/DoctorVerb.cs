@@ -5,7 +5,9 @@ using System.CommandLine;
 using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Governance.Bootstrap;
+using SourceOS.StateStore.Governance.Doors;
 using SourceOS.StateStore.Governance.Schemas;
+using SourceOS.StateStore.Governance.Scopes;
 using SourceOS.StateStore.Readers.Verify;
 
 namespace SourceOS.StateStore.Cli.Verbs;
@@ -41,7 +43,7 @@ internal static class DoctorVerb
         if (status.Error is null)
         {
             AddSetup(steps, context, command);
-            AddOpenWork(steps, status, command);
+            AddOpenWork(steps, context, command);
             AddDrift(steps, context, command);
         }
 
@@ -101,16 +103,19 @@ internal static class DoctorVerb
         }
     }
 
-    private static void AddOpenWork(List<Step> steps, StatusView status, string command)
+    private static void AddOpenWork(List<Step> steps, VerbContext context, string command)
     {
-        if (status.OpenConflicts > 0)
+        using StateStore store = context.OpenRead();
+        using ReadSnapshot snapshot = store.OpenSnapshot();
+        if (!context.TryScope(snapshot, out ReadScope scope))
         {
-            steps.Add(new Step($"Decide the open conflicts ({status.OpenConflicts})", "Objects in conflict do not leave this device.", $"{command} conflicts"));
+            // Whom to act as is a step of its own; what waits is theirs to see who may.
+            return;
         }
 
-        if (status.PlansBlocked > 0)
+        foreach (OpenWork work in OpenWorkScan.Read(snapshot, scope))
         {
-            steps.Add(new Step($"Look at the blocked plans ({status.PlansBlocked})", "Blocked plans wait until their cause is gone.", $"{command} plans --where status=blocked"));
+            steps.Add(new Step(work.What, work.Why, $"{command} {string.Join(' ', work.Arguments.Select(ErrorMapping.Quote))}"));
         }
     }
 

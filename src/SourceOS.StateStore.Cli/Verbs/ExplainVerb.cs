@@ -7,6 +7,7 @@ using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Governance.Doors;
 using SourceOS.StateStore.Governance.Explain;
+using SourceOS.StateStore.Governance.Scopes;
 
 namespace SourceOS.StateStore.Cli.Verbs;
 
@@ -39,7 +40,10 @@ internal static class ExplainVerb
             throw CliException.NotFound($"The store has not reached sequence {at}; it is at {snapshot.Sequence}.", $"sequence {at}");
         }
 
-        if (snapshot.Get(RecordKind.Object, id) is { } known && !context.Scope(snapshot).Allows(known))
+        ReadScope scope = context.Scope(snapshot);
+        StoredRecord? now = snapshot.Get(RecordKind.Object, id);
+        StoredRecord? then = at is { } sequence ? snapshot.GetAsOf(RecordKind.Object, id, sequence) : now;
+        if ((now is not null && !scope.Allows(now)) || (then is not null && !scope.Allows(then)))
         {
             throw CliException.NotFound($"There is no object '{id}'.", $"object {id}", "See what there is: statestore list objects");
         }

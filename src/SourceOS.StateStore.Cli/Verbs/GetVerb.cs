@@ -8,6 +8,7 @@ using SourceOS.StateStore.Cli.Host;
 using SourceOS.StateStore.Cli.Output;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Governance.Doors;
+using SourceOS.StateStore.Governance.Scopes;
 
 namespace SourceOS.StateStore.Cli.Verbs;
 
@@ -69,7 +70,10 @@ internal static class GetVerb
         }
 
         StoredRecord? record = at is { } sequence ? snapshot.GetAsOf(kind.Kind, id, sequence) : snapshot.Get(kind.Kind, id);
-        if (record is null || !context.Scope(snapshot).Allows(record))
+        ReadScope scope = context.Scope(snapshot);
+
+        // What it was does not tell more than what it is: an object that went to another profile is not there for the old one.
+        if (record is null || !scope.Allows(record) || (at is not null && snapshot.Get(kind.Kind, id) is { } now && !scope.Allows(now)))
         {
             throw CliException.NotFound($"There is no {kind.Name} '{id}'{(at is null ? "" : $" at sequence {at}")}.", $"{kind.Name} {id}");
         }

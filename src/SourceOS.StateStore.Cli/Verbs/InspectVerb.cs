@@ -78,7 +78,7 @@ internal static class InspectVerb
         string id = VerbContext.CheckId(names[1], "The id");
         using StateStore store = context.OpenRead();
         using ReadSnapshot snapshot = store.OpenSnapshot();
-        StoredRecord record = snapshot.Get(kind.Kind, id) ?? throw CliException.NotFound($"There is no {kind.Name} '{id}'.", $"{kind.Name} {id}");
+        StoredRecord record = snapshot.Get(kind.Kind, id) is { } found && context.Scope(snapshot).Allows(found) ? found : throw CliException.NotFound($"There is no {kind.Name} '{id}'.", $"{kind.Name} {id}");
         return ($"{kind.Name} {id}", RecordInspector.Inspect(record));
     }
 

@@ -146,6 +146,12 @@ internal static class LogVerb
                 return;
             }
 
+            if (ReadScope.MayChangeBy(item) || DateTimeOffset.UtcNow >= filter.Scope.ValidUntil)
+            {
+                // Who lost a right while following sees nothing more by it.
+                filter.Scope = ScopeOf(context, store);
+            }
+
             if (filter.IsMatch(item))
             {
                 lines.Write(item);
@@ -167,10 +173,12 @@ internal static class LogVerb
     {
         private readonly string? _typePrefix = type?.EndsWith(".*", StringComparison.Ordinal) == true ? type[..^1] : null;
 
+        public ReadScope Scope { get; set; } = scope;
+
         public bool IsMatch(StoredEvent item) =>
             (objectId is null || item.SubjectId == objectId)
             && (actorId is null || item.ActorId == actorId)
-            && scope.Allows(item)
+            && Scope.Allows(item)
             && (type is null || item.Type == type || (_typePrefix is not null && item.Type.StartsWith(_typePrefix, StringComparison.Ordinal)));
     }
 }

@@ -35,7 +35,7 @@ internal static class PlanVerb
         group.Subcommands.Add(create);
         foreach ((string verb, string status, string what) in (IEnumerable<(string, string, string)>)[
             ("start", "running", "Say that a plan is being carried out"), ("complete", "completed", "Say that a plan was carried out"),
-            ("fail", "failed", "Say that a plan failed"), ("cancel", "cancelled", "Give a plan up"), ("retry", "planned", "Plan a failed or blocked plan again")])
+            ("fail", "failed", "Say that a plan failed"), ("cancel", "cancelled", "Give a plan up"), ("retry", "planned", "Judge a failed or blocked plan again, by the state and the policy of now")])
         {
             VerbCommand move = new(verb, what, $"statestore plan {verb} sync-plan:0f3a") { Run = context => MoveAsync(context, status) };
             move.Arguments.Add(Id);
@@ -120,8 +120,18 @@ internal static class PlanVerb
         StateStore store = context.OpenWrite();
         await using (store.ConfigureAwait(false))
         {
+            StateSession session = context.SessionFor(store, RecordKind.Plan, id);
+            if (status == "planned")
+            {
+                PlanResult plan = await PlanRoom.RetryAsync(store, session, id, DateTimeOffset.UtcNow, context.Cancellation).ConfigureAwait(false)
+                    ?? throw CliException.NotFound("There is no such plan.", $"plan {id}", "See the plans: statestore plans");
+                Receipts.Require(plan.Receipt);
+                Write(context, plan);
+                return plan.Status == "blocked" ? ExitCode.No : ExitCode.Done;
+            }
+
             string? error = status == "failed" ? context.Get(Error) ?? "not said" : null;
-            CommitReceipt? receipt = await PlanRoom.MoveAsync(store, context.SessionFor(store, RecordKind.Plan, id), id, status, error, DateTimeOffset.UtcNow, context.Cancellation).ConfigureAwait(false);
+            CommitReceipt? receipt = await PlanRoom.MoveAsync(store, session, id, status, error, DateTimeOffset.UtcNow, context.Cancellation).ConfigureAwait(false);
             PutVerb.WriteAnswer(context, RecordKinds.Get(RecordKind.Plan), id, Receipts.Require(receipt ?? throw CliException.NotFound("There is no such plan.", $"plan {id}", "See the plans: statestore plans")), "Moved");
         }
 

@@ -82,6 +82,11 @@ internal static class PolicyVerb
         VerbContext.CheckId(objectId, "--object");
         using StateStore store = context.OpenRead();
         using ReadSnapshot snapshot = store.OpenSnapshot();
+        if (snapshot.Get(RecordKind.Object, objectId) is { } known && !context.Scope(snapshot).Allows(known))
+        {
+            throw CliException.NotFound("There is no such object.", $"object {objectId}");
+        }
+
         PolicyRules rules = given ?? PolicySource.Of(snapshot).Rules;
         string actor = context.Parse.GetValue(GlobalOptions.Actor) ?? Governance.Bootstrap.LocalIdentity.ActorOfUser(Environment.UserName);
         PolicyAnswer answer = await PolicyAsking.AskAsync(rules, snapshot, objectId, context.Get(Question) ?? PolicyQuestions.Write, actor, context.Cancellation).ConfigureAwait(false)

@@ -25,7 +25,15 @@ internal static class ProveVerb
         VerbCommand item = new("event", "Prove that an event stands in the log", "statestore prove event 42", "statestore prove event 42 --size 17 -o event.proof")
         {
             Run = VerbCommand.Sync(context => Prove(
-                context, prover => prover.ProveEvent(context.Get(Sequence), CheckSize(context.Get(Size), "--size", prover), context.Cancellation), $"Event {context.Get(Sequence)} is not in that log.")),
+                context,
+                (prover, snapshot) =>
+                {
+                    ulong sequence = context.Get(Sequence);
+                    ulong? size = CheckSize(context.Get(Size), "--size", prover);
+                    bool isShown = sequence > 0 && sequence <= snapshot.Sequence && snapshot.ReadEvent(sequence) is { } item && (item.IsErased || context.Scope(snapshot).Allows(item));
+                    return isShown ? prover.ProveEvent(sequence, size, context.Cancellation) : null;
+                },
+                $"Event {context.Get(Sequence)} is not in that log.")),
         };
         item.Arguments.Add(Sequence);
         item.Options.Add(Size);
@@ -35,7 +43,14 @@ internal static class ProveVerb
         VerbCommand record = new("record", "Prove a record's value; it checks against a checkpoint made since the records last changed", "statestore prove record objects note:1 -o note.proof")
         {
             Run = VerbCommand.Sync(context => Prove(
-                context, prover => prover.ProveRecord(Inputs.KindOf(context.Get(Kind)).Kind, VerbContext.CheckId(context.Get(Id), "The id"), context.Cancellation), "There is no such record.")),
+                context,
+                (prover, snapshot) =>
+                {
+                    RecordKind kind = Inputs.KindOf(context.Get(Kind)).Kind;
+                    string id = VerbContext.CheckId(context.Get(Id), "The id");
+                    return snapshot.Get(kind, id) is { } found && !context.Scope(snapshot).Allows(found) ? null : prover.ProveRecord(kind, id, context.Cancellation);
+                },
+                "There is no such record.")),
         };
         record.Arguments.Add(Kind);
         record.Arguments.Add(Id);
@@ -50,7 +65,7 @@ internal static class ProveVerb
 
     private static ExitCode ProveConsistency(VerbContext context) => Prove(
         context,
-        prover =>
+        (prover, _) =>
         {
             ulong later = CheckSize(context.Get(Later), "N", prover)!.Value;
             ulong earlier = CheckSize(context.Get(Earlier), "M", prover)!.Value;
@@ -62,11 +77,11 @@ internal static class ProveVerb
         ? size
         : throw CliException.BadData($"{what} is {size}; the log has {prover.Size} frames.", next: "Give a size from 1 to that.");
 
-    private static ExitCode Prove(VerbContext context, Func<Prover, StateProof?> make, string missing)
+    private static ExitCode Prove(VerbContext context, Func<Prover, ReadSnapshot, StateProof?> make, string missing)
     {
         using StateStore store = context.OpenRead();
         using ReadSnapshot snapshot = store.OpenSnapshot();
-        byte[] file = ProofJson.Encode(make(new Prover(store, snapshot)) ?? throw CliException.NotFound(missing));
+        byte[] file = ProofJson.Encode(make(new Prover(store, snapshot), snapshot) ?? throw CliException.NotFound(missing));
         if (context.Get(Output) is { } path)
         {
             OutputFiles.Write(path, file);

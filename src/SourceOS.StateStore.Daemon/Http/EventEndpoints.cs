@@ -203,6 +203,12 @@ internal sealed class EventEndpoints(StateStoreAccess access, RequestCounts coun
                         return;
                     }
 
+                    if (ReadScope.MayChangeBy(events.Current) || DateTimeOffset.UtcNow >= scope.ValidUntil)
+                    {
+                        // Who lost a right while following sees nothing more by it.
+                        scope = access.Read(access.Scope);
+                    }
+
                     if (scope.Allows(events.Current) && filter.IsMatch(events.Current))
                     {
                         await response.Body.WriteAsync(Message(events.Current), cancellationToken).ConfigureAwait(false);
@@ -212,6 +218,11 @@ internal sealed class EventEndpoints(StateStoreAccess access, RequestCounts coun
                     next = events.MoveNextAsync().AsTask();
                 }
             }
+        }
+        catch (ReadRefusedException)
+        {
+            // What the reader might see was taken away while it followed; the stream ends, and asking again gets the reason.
+            return;
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

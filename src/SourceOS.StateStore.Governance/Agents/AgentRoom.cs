@@ -180,15 +180,16 @@ public static class AgentRoom
     /// <summary>What a transaction would change, field by field, against what the store has now.</summary>
     /// <param name="snapshot">The state.</param>
     /// <param name="transaction">The transaction.</param>
+    /// <param name="scope">What the reader may see; everything when null. An object beyond it counts as one that does not exist.</param>
     /// <returns>For each object: its changes, and whether it moved since the draft.</returns>
-    public static IReadOnlyList<(string ObjectId, IReadOnlyList<FieldChange> Fields, bool HasMoved)> Diff(ReadSnapshot snapshot, AgentTransaction transaction)
+    public static IReadOnlyList<(string ObjectId, IReadOnlyList<FieldChange> Fields, bool HasMoved)> Diff(ReadSnapshot snapshot, AgentTransaction transaction, ReadScope? scope = null)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
         ArgumentNullException.ThrowIfNull(transaction);
         List<(string, IReadOnlyList<FieldChange>, bool)> all = [];
         foreach (AgentChange change in transaction.Changes)
         {
-            StoredRecord? current = snapshot.Get(RecordKind.Object, change.ObjectId);
+            StoredRecord? current = snapshot.Get(RecordKind.Object, change.ObjectId) is { } known && scope?.Allows(known) != false ? known : null;
             ReadOnlyMemory<byte> before = current is null or { IsTombstone: true } ? default : current.ToJson();
             bool hasMoved = (current?.Sequence ?? 0) != transaction.Bases.GetValueOrDefault(change.ObjectId);
             all.Add((change.ObjectId, FieldDiff.Of(before, change.Record), hasMoved));
@@ -236,6 +237,7 @@ public static class AgentRoom
         }
         else
         {
+            options.KeepsAttribution = true;
             batch.Put(RecordKind.Object, change.ObjectId, before.Body, options);
         }
     }

@@ -58,6 +58,10 @@ public static class LocalIdentity
             IsNotRevoked(body, DeviceRevokedAt) && body.TryGetText(DeviceTrust, out ReadOnlySpan<byte> trust) && trust.SequenceEqual("local"u8));
     }
 
+    /// <summary>This device also when it was revoked and no other took its place; null when the store never had one.</summary>
+    internal static string? DeviceEvenRevoked(ReadSnapshot snapshot) => Device(snapshot)
+        ?? First(snapshot, RecordKind.Device, static (_, body) => body.TryGetText(DeviceTrust, out ReadOnlySpan<byte> trust) && trust.SequenceEqual("local"u8));
+
     /// <summary>The profile that commands act in unless they say otherwise.</summary>
     /// <param name="snapshot">The state.</param>
     /// <returns>Its identifier, or null when there is none.</returns>

@@ -189,7 +189,7 @@ internal sealed class BundleRun
         });
         if (change.Action != BundleAction.Conflict)
         {
-            batch.Put(entry.Kind, entry.Id, entry.Body, new ChangeOptions { ExpectedSequence = change.LocalSequence, DataJson = data });
+            batch.Put(entry.Kind, entry.Id, entry.Body, new ChangeOptions { ExpectedSequence = change.LocalSequence, DataJson = data, KeepsAttribution = true });
             return null;
         }
 

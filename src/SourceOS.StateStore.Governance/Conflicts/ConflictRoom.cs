@@ -4,6 +4,7 @@
 using System.Text.Json;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Governance.Records;
+using SourceOS.StateStore.Governance.Workspace;
 
 namespace SourceOS.StateStore.Governance.Conflicts;
 
@@ -72,6 +73,7 @@ public static class ConflictRoom
 
         CommitBatch batch = new();
         string effect;
+        FileCheck? file = ReadFile(store, conflictId, cancellationToken);
         using (ReadSnapshot snapshot = store.OpenSnapshot())
         {
             if (snapshot.Get(RecordKind.Conflict, conflictId) is not { IsTombstone: false } conflict)
@@ -86,9 +88,20 @@ public static class ConflictRoom
 
             StoredRecord? subject = conflict.Text("object_id") is { Length: > 0 } objectId && Identifier.IsValid(objectId) ? snapshot.Get(RecordKind.Object, objectId) : null;
             ConflictVersions? versions = Versions(conflict, subject);
-            if (Settle(batch, option, conflict, subject, versions, out effect) is { } refusal)
+            CommitReceipt? refused;
+            if (file is not null && subject is { IsTombstone: false })
             {
-                return new ConflictOutcome(conflictId, option, "", refusal);
+                ChecksumMismatch.SettleBy by = new(session.Identity, now, ForkId(subject.Id, conflict.Id));
+                refused = ChecksumMismatch.Settle(batch, option, conflict, subject, file, by, out effect) is { } no ? CommitReceipt.Refused(CommitStatus.Denied, no) : null;
+            }
+            else
+            {
+                refused = Settle(batch, option, conflict, subject, versions, out effect);
+            }
+
+            if (refused is not null)
+            {
+                return new ConflictOutcome(conflictId, option, "", refused);
             }
 
             AddConflict(batch, conflict, new Choice(option, reason, session.Identity.ActorId, now));
@@ -98,10 +111,10 @@ public static class ConflictRoom
     }
 
     /// <summary>Adds a conflict to a batch, and marks its object unless that was deleted: a mark would bring it back.</summary>
-    internal static void Add(CommitBatch batch, StoredRecord current, ConflictReport report, string id, DateTimeOffset now, ReadOnlyMemory<byte> dataJson = default)
+    internal static void Add(CommitBatch batch, StoredRecord current, ConflictReport report, string id, DateTimeOffset now, ReadOnlyMemory<byte> dataJson = default, ConflictProposal? proposal = null)
     {
         IConflictDriver driver = ConflictDrivers.For(current.Text("object_type") ?? "");
-        ConflictProposal proposal = driver.Propose(report.Versions);
+        proposal ??= driver.Propose(report.Versions);
         ReadOnlyMemory<byte> document = Documents.Build(RecordKind.Conflict, id, writer => Describe(writer, report, current, driver, proposal, now));
         batch.PutJson(document.Span, new ChangeOptions { ExpectedSequence = 0, EventType = "sync.conflict.created", DataJson = dataJson });
         if (!current.IsTombstone)
@@ -109,6 +122,23 @@ public static class ConflictRoom
             byte[] marked = Documents.Changed(current, builder => builder.SetText(s_objectState, "conflicted"));
             batch.Put(RecordKind.Object, report.ObjectId, marked, new ChangeOptions { ExpectedSequence = current.Sequence });
         }
+    }
+
+    // A file that is not what its record says is judged by the file as it is now; one whose tree is not here is judged by the versions like any other.
+    private static FileCheck? ReadFile(StateStore store, string conflictId, CancellationToken cancellationToken)
+    {
+        string objectId;
+        using (ReadSnapshot snapshot = store.OpenSnapshot())
+        {
+            if (snapshot.Get(RecordKind.Conflict, conflictId) is not { IsTombstone: false } conflict || conflict.Text("conflict_type") != ChecksumMismatch.ConflictType || conflict.Text("status") is "resolved" or "closed")
+            {
+                return null;
+            }
+
+            objectId = conflict.Text("object_id") ?? "";
+        }
+
+        return Identifier.IsValid(objectId) && WorkspaceReader.Check(store, objectId, cancellationToken) is { Verdict: not (FileVerdict.Elsewhere or FileVerdict.NotAFile) } check ? check : null;
     }
 
     private readonly record struct Choice(string Option, string Reason, string ActorId, DateTimeOffset Now);
@@ -143,7 +173,7 @@ public static class ConflictRoom
             case "fork":
                 string forkId = ForkId(subject.Id, conflict.Id);
                 AddObject(batch, subject, null);
-                batch.PutJson(JsonEdit.Set(versions.Theirs, "object_id", writer => writer.WriteStringValue(forkId)), new ChangeOptions { ExpectedSequence = 0 });
+                batch.PutJson(JsonEdit.Set(versions.Theirs, "object_id", writer => writer.WriteStringValue(forkId)), new ChangeOptions { ExpectedSequence = 0, KeepsAttribution = true });
                 effect = $"Both are kept; the other version is '{forkId}'.";
                 return null;
             default:

@@ -69,6 +69,8 @@ public sealed record DoorError(string Code, string Message, string Place = "", b
             ReadScopeFault.ActorNotRegistered => "actor_not_registered",
             ReadScopeFault.ActorRevoked => "actor_revoked",
             ReadScopeFault.NoCapability => "no_capability",
+            ReadScopeFault.ActorQuarantined => "actor_quarantined",
+            ReadScopeFault.DeviceNotTrusted => "device_not_trusted",
             _ => "no_profile_in_scope",
         },
         fault switch
@@ -76,6 +78,8 @@ public sealed record DoorError(string Code, string Message, string Place = "", b
             ReadScopeFault.ActorNotRegistered => $"The actor '{actorId}' is not registered in this store.",
             ReadScopeFault.ActorRevoked => $"The actor '{actorId}' is revoked.",
             ReadScopeFault.NoCapability => $"The actor '{actorId}' does not hold the capability 'read'.",
+            ReadScopeFault.ActorQuarantined => $"The actor '{actorId}' is quarantined.",
+            ReadScopeFault.DeviceNotTrusted => "This device is revoked or quarantined; only who may see the whole store reads here.",
             _ => profileId is null ? $"No profile is in the scope of actor '{actorId}'." : $"Profile '{profileId}' is not in the scope of actor '{actorId}'.",
         },
         $"actor {actorId}",

@@ -45,6 +45,18 @@ public sealed record StoreGlance(StateStoreStatus Status, long OpenConflicts, lo
             VerificationRecord.Of(snapshot));
     }
 
+    /// <summary>Events in the log that the state does not show yet, at most so many in each lane.</summary>
+    public ulong LagEvents => Status.DurableSequence > Status.Sequence ? Status.DurableSequence - Status.Sequence : 0;
+
+    /// <summary>A lane's health: the store's own word unless that is healthy; else `lagging` while the state is behind the log, `dormant` when it has no event, `healthy`.</summary>
+    /// <param name="lane">The lane.</param>
+    /// <returns>The word.</returns>
+    public string HealthOf(LaneStatus lane)
+    {
+        ArgumentNullException.ThrowIfNull(lane);
+        return HealthWord != "healthy" ? HealthWord : LagEvents > 0 ? "lagging" : lane.Events == 0 ? "dormant" : "healthy";
+    }
+
     /// <summary>A lane's name.</summary>
     /// <param name="lane">The lane.</param>
     /// <returns>Its name in lower case.</returns>
@@ -134,6 +146,8 @@ public sealed record StoreGlance(StateStoreStatus Status, long OpenConflicts, lo
             writer.WriteString("lane"u8, NameOf(lane));
             writer.WriteNumber("events"u8, lane.Events);
             writer.WriteNumber("lastSequence"u8, lane.LastSequence);
+            writer.WriteNumber("lagEvents"u8, LagEvents);
+            writer.WriteString("health"u8, HealthOf(lane));
             writer.WritePropertyName("lastEventAt"u8);
             DoorTimes.Write(writer, lane.LastEventAt);
             writer.WriteEndObject();

@@ -2,6 +2,7 @@
 // that is looked at; the number of records read is bounded.
 
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Plans;
 using SourceOS.StateStore.Governance.Policy;
 using SourceOS.StateStore.Governance.Records;
 
@@ -12,7 +13,8 @@ namespace SourceOS.StateStore.Governance.Explain;
 /// <param name="Sentence">For people.</param>
 /// <param name="Evidence">What it follows from.</param>
 /// <param name="NeedsReview">Whether a person must decide.</param>
-internal sealed record ExplainBlock(string Rule, string Sentence, string Evidence, bool NeedsReview);
+/// <param name="IsPolicyNow">Whether it is what policy says now, which a plan asks by itself.</param>
+internal sealed record ExplainBlock(string Rule, string Sentence, string Evidence, bool NeedsReview, bool IsPolicyNow = false);
 
 /// <summary>What is known of an object as of a sequence.</summary>
 internal sealed class ExplainFacts
@@ -46,6 +48,9 @@ internal sealed class ExplainFacts
     /// <summary>What the policy in force then says of syncing it.</summary>
     internal PolicyAnswer? Policy { get; private set; }
 
+    /// <summary>What the policy service last said of it; null when the policy names no service.</summary>
+    internal ServiceFacts? Service { get; private set; }
+
     /// <summary>Reads the facts; null when there was no such object then.</summary>
     internal static ExplainFacts? Gather(ReadSnapshot snapshot, string objectId, ulong asOf)
     {
@@ -54,7 +59,8 @@ internal sealed class ExplainFacts
         if (facts is not null)
         {
             facts.Proposals = [.. Listing(snapshot, RecordKind.Transaction, objectId, asOf).Where(static item => item.Text("status") is "proposed" or "approved")];
-            facts.Plans = [.. Listing(snapshot, RecordKind.Plan, objectId, asOf).Where(static item => item.Text("status") is not ("completed" or "cancelled"))];
+            facts.Plans = [.. world.Plans.Where(plan => ServiceFacts.Names(plan, objectId)).Where(static item => item.Text("status") is not ("completed" or "cancelled"))];
+            facts.Service = ServiceFacts.Read(facts.Record, world);
             facts.Blocks = facts.FindBlocks();
         }
 
@@ -73,7 +79,7 @@ internal sealed class ExplainFacts
         facts.LastActor = facts.LastEvent is { IsErased: false } last ? Find(snapshot, RecordKind.Actor, last.ActorId, asOf) : null;
         facts.Schema = Find(snapshot, RecordKind.Schema, facts.Text("schema_id"), asOf);
         facts.Decision = Find(snapshot, RecordKind.Decision, facts.Text("policy_decision_ref"), asOf) ?? Find(snapshot, RecordKind.Decision, facts.LastEvent?.DecisionId, asOf);
-        facts.Decision ??= world.Decisions[objectId].MaxBy(static decision => decision.Sequence);
+        facts.Decision ??= world.Decisions[objectId].Where(static decision => PlanParts.PlanOf(decision).Length == 0).MaxBy(static decision => decision.Sequence);
         facts.Policy = world.Policy.Evaluate(PolicyAsking.Input(snapshot, record, SyncQuestion(record), facts.LastEvent?.ActorId ?? "", asOf));
         facts.Conflicts = [.. world.Conflicts[objectId]];
         facts.ConflictsTruncated = world.ConflictsTruncated;
@@ -139,10 +145,16 @@ internal sealed class ExplainFacts
         // The rules for what was looked at above say the same thing in their own words, so policy speaks only when nothing else does.
         if (blocks.Count == 0 && Decision?.Text("effect") != "allow" && Policy is { Effect: not PolicyEffect.Allow } answer)
         {
-            blocks.Add(new ExplainBlock($"policy.{answer.RuleId}", $"{answer.Rationale} ({answer.PolicyId} {answer.PolicyVersion})", $"rule:{answer.PolicyId}/{answer.RuleId}", answer.Effect == PolicyEffect.ReviewRequired));
+            blocks.Add(new ExplainBlock($"policy.{answer.RuleId}", $"{answer.Rationale} ({answer.PolicyId} {answer.PolicyVersion})", $"rule:{answer.PolicyId}/{answer.RuleId}", answer.Effect == PolicyEffect.ReviewRequired, IsPolicyNow: true));
         }
 
-        if (Plans.FirstOrDefault(static plan => plan.Text("status") == "blocked") is { } blockedPlan)
+        if (blocks.Count == 0 && Decision?.Text("effect") != "allow" && Service is { IsCurrent: true, Effect: not "allow" } said)
+        {
+            blocks.Add(new ExplainBlock($"policy.{said.Rule}", said.Sentence, said.Evidence, said.Effect == "review_required", IsPolicyNow: true));
+        }
+
+        // A plan is no cause of its own: it is shown beside what keeps the object here.
+        if (blocks.Count > 0 && Plans.FirstOrDefault(static plan => plan.Text("status") == "blocked") is { } blockedPlan)
         {
             blocks.Add(new ExplainBlock("plan.blocked", $"Plan {blockedPlan.Id} is blocked.", $"record:plan/{blockedPlan.Id}@{blockedPlan.Sequence}", false));
         }

@@ -11,7 +11,9 @@ namespace SourceOS.StateStore.Governance.Explain;
 /// <param name="ConflictsTruncated">Whether there were more conflicts than were looked at.</param>
 /// <param name="Decisions">Decisions by their object.</param>
 /// <param name="Policy">The policy in force then.</param>
-internal sealed record ExplainWorld(ILookup<string, StoredRecord> Conflicts, bool ConflictsTruncated, ILookup<string, StoredRecord> Decisions, PolicyRules Policy)
+/// <param name="PolicySequence">The sequence of its record; 0 for the shipped one.</param>
+/// <param name="Plans">Plans.</param>
+internal sealed record ExplainWorld(ILookup<string, StoredRecord> Conflicts, bool ConflictsTruncated, ILookup<string, StoredRecord> Decisions, PolicyRules Policy, ulong PolicySequence, IReadOnlyList<StoredRecord> Plans)
 {
     /// <summary>Most records of each kind looked at.</summary>
     internal const int MaxRead = 1000;
@@ -20,7 +22,8 @@ internal sealed record ExplainWorld(ILookup<string, StoredRecord> Conflicts, boo
     internal static ExplainWorld Read(ReadSnapshot snapshot, ulong asOf)
     {
         ILookup<string, StoredRecord> conflicts = ByObject(ReadKind(snapshot, RecordKind.Conflict, asOf, out bool truncated));
-        return new ExplainWorld(conflicts, truncated, ByObject(ReadKind(snapshot, RecordKind.Decision, asOf, out _)), PolicySource.Of(snapshot, asOf).Rules);
+        (PolicyRules rules, StoredRecord? policy) = PolicySource.Of(snapshot, asOf);
+        return new ExplainWorld(conflicts, truncated, ByObject(ReadKind(snapshot, RecordKind.Decision, asOf, out _)), rules, policy?.Sequence ?? 0, ReadKind(snapshot, RecordKind.Plan, asOf, out _));
     }
 
     /// <summary>Live records of a kind as they were then.</summary>

@@ -62,6 +62,7 @@ public static class ObjectExplainer
         }
 
         string kind = facts.LastActor?.Text("actor_type") is { } type ? $" ({type})" : " (not registered here)";
+        string claimed = facts.Text("last_modified_by_actor") is { } stated && stated != last.ActorId ? $" The record keeps '{stated}' as who changed it where it came from." : "";
         string when = last.OccurredAt.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
         List<string> evidence = [$"event:{last.Sequence}"];
         if (facts.LastActor is { } actor)
@@ -69,7 +70,7 @@ public static class ObjectExplainer
             evidence.Add($"record:actor/{actor.Id}@{actor.Sequence}");
         }
 
-        return new ExplainAnswer(3, "Who or what last changed it?", last.ActorId, $"Actor {last.ActorId}{kind} did, by {last.Type} at {when}.", evidence);
+        return new ExplainAnswer(3, "Who or what last changed it?", last.ActorId, $"Actor {last.ActorId}{kind} did, by {last.Type} at {when}.{claimed}", evidence);
     }
 
     private static ExplainAnswer Owner(ExplainFacts facts)
@@ -100,17 +101,24 @@ public static class ObjectExplainer
             return new ExplainAnswer(5, "Is it safe to sync?", "yes", $"Yes: policy decision {decision.Id} allows it.", [$"record:decision/{decision.Id}@{decision.Sequence}"]);
         }
 
+        if (facts.Service is { } service && !(service.IsCurrent && service.Effect == "allow"))
+        {
+            return new ExplainAnswer(5, "Is it safe to sync?", "unknown", $"The policy's rules and the state let it go; {Lower(service.Sentence)}", [facts.RecordEvidence, service.Evidence]);
+        }
+
         if (facts.Policy is { Effect: PolicyEffect.Allow } answer)
         {
-            return new ExplainAnswer(5, "Is it safe to sync?", "yes", $"Yes: nothing blocks it, and the policy allows it for its visibility ({facts.Text("sync_visibility") ?? "not stated"}).", [facts.RecordEvidence, $"rule:{answer.PolicyId}/{answer.RuleId}"]);
+            return new ExplainAnswer(5, "Is it safe to sync?", "yes", $"Yes: nothing blocks it, and the policy allows it for its visibility ({facts.Text("sync_visibility") ?? "not stated"}).{(facts.Service is null ? "" : " " + facts.Service.Sentence)}", [facts.RecordEvidence, $"rule:{answer.PolicyId}/{answer.RuleId}", .. facts.Service is null ? Array.Empty<string>() : [facts.Service.Evidence]]);
         }
 
         return new ExplainAnswer(5, "Is it safe to sync?", "unknown", $"Nothing blocks it, but no policy decision allows it either; its visibility is {facts.Text("sync_visibility") ?? "not stated"}.", [facts.RecordEvidence]);
     }
 
     private static ExplainAnswer WhyBlocked(ExplainFacts facts) => facts.Blocks.Count == 0
-        ? new ExplainAnswer(6, "Why is it blocked?", "not-blocked", "Nothing in the state blocks it.", [facts.RecordEvidence])
+        ? new ExplainAnswer(6, "Why is it blocked?", "not-blocked", $"Nothing in the state blocks it.{(facts.Service is null ? "" : " " + facts.Service.Sentence)}", facts.Service is null ? [facts.RecordEvidence] : [facts.RecordEvidence, facts.Service.Evidence])
         : new ExplainAnswer(6, "Why is it blocked?", facts.Blocks[0].Rule, string.Join(" ", facts.Blocks.Select(block => block.Sentence)), [.. facts.Blocks.Select(block => block.Evidence)]);
+
+    private static string Lower(string sentence) => char.ToLowerInvariant(sentence[0]) + sentence[1..];
 
     private static ExplainAnswer Conflicts(ExplainFacts facts)
     {

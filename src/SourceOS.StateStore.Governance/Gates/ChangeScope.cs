@@ -44,6 +44,7 @@ internal static class ChangeScope
 
         refusal ??= JudgeBoundary(session, change, state, new Places(isThere, oldProfile, profile), now);
         refusal ??= JudgeEventPlace(session, change, profile);
+        refusal ??= Attribution.Judge(change, rights);
         return refusal ?? GrantRules.Judge(change, rights);
     }
 

@@ -51,6 +51,7 @@ public static class GovernedStore
         options.Gates.Add(new PolicyGate(context));
         options.Signer ??= new ChangeSigner();
         (options.Signer as ChangeSigner)?.Follow(context.Keys);
+        options.Amender ??= new Attribution();
         options.RefusalAuditor ??= new RefusalAudit();
         return context;
     }

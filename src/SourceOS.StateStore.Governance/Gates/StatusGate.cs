@@ -16,7 +16,7 @@ internal sealed class StatusGate(GateContext context) : ICommitGate
             ["planned"] = ["blocked", "running", "cancelled"],
             ["blocked"] = ["planned", "running", "cancelled"],
             ["running"] = ["completed", "failed", "blocked", "cancelled"],
-            ["failed"] = ["planned", "running", "cancelled"],
+            ["failed"] = ["planned", "blocked", "running", "cancelled"],
             ["completed"] = [],
             ["cancelled"] = [],
         }),

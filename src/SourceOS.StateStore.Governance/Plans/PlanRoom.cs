@@ -23,7 +23,17 @@ public sealed record PlanRequest(string Operation, string? ObjectId, string? Wor
 /// <param name="Reason">Why, in a sentence.</param>
 /// <param name="Remedy">What would let it go.</param>
 /// <param name="NeedsReview">Whether a person can let it go.</param>
-public sealed record PlanBlock(string ObjectId, string Rule, string Reason, string Remedy, bool NeedsReview);
+public sealed record PlanBlock(string ObjectId, string Rule, string Reason, string Remedy, bool NeedsReview)
+{
+    /// <summary>The question that policy answered; empty when policy was not what blocks it.</summary>
+    public string Question { get; init; } = "";
+
+    /// <summary>Which policy answered.</summary>
+    public string PolicyId { get; init; } = "";
+
+    /// <summary>Which version of it.</summary>
+    public string PolicyVersion { get; init; } = "";
+}
 
 /// <summary>A plan before or after it was stored.</summary>
 /// <param name="Id">Its identifier.</param>
@@ -40,6 +50,9 @@ public static class PlanRoom
 {
     /// <summary>Most objects of a plan.</summary>
     public const int MaxObjects = 2_000;
+
+    /// <summary>How often a plan is started at most.</summary>
+    public const int MaxAttempts = 8;
 
     private const int MaxDecisions = 200;
     private const int MaxBlockedStored = 500;
@@ -65,35 +78,90 @@ public static class PlanRoom
             throw new ArgumentException($"A plan has one operation ({string.Join(", ", Operations)}) and is about one object, workspace or profile.", nameof(request));
         }
 
+        if (await DraftAsync(store, session, request, null, now, cancellationToken).ConfigureAwait(false) is not { } draft)
+        {
+            return null;
+        }
+
+        return await StoreAsync(session, request, draft, null, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Plans a failed or blocked plan again: what it is about is judged anew, by the state and the policy of now.</summary>
+    /// <param name="store">The store.</param>
+    /// <param name="session">Who plans.</param>
+    /// <param name="planId">The plan.</param>
+    /// <param name="now">Now.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The plan as it is now; null when there is no such plan.</returns>
+    public static async Task<PlanResult?> RetryAsync(StateStore store, StateSession session, string planId, DateTimeOffset now, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(store);
+        ArgumentNullException.ThrowIfNull(session);
+        StoredRecord plan;
+        using (ReadSnapshot snapshot = store.OpenSnapshot())
+        {
+            if (snapshot.Get(RecordKind.Plan, planId) is not { IsTombstone: false } found)
+            {
+                return null;
+            }
+
+            plan = found;
+        }
+
+        string operation = plan.Text("operation_class") ?? "";
+        string status = plan.Text("status") ?? "";
+        if (status is not ("failed" or "blocked" or "planned") || !Operations.Contains(operation, StringComparer.Ordinal))
+        {
+            CommitRefusal refusal = new("plan.retry", $"The plan is {status}, of the operation '{operation}'; only a failed, blocked or planned one of a known operation is judged again.", "Make a new plan: statestore plan create.", RecordKind.Plan, planId);
+            return new PlanResult(planId, status, [], [], refusal.Reason, false, CommitReceipt.Refused(CommitStatus.Denied, refusal));
+        }
+
+        string? workspace = plan.Text("workspace_id") is { Length: > 0 } named ? named : null;
+        PlanRequest request = new(operation, null, workspace, plan.Text("profile_id"), plan.Text("target_actor") ?? "");
+        bool isByName = workspace is null && PlanParts.ScopeOf(plan) != "profile";
+        Draft draft = (await DraftAsync(store, session, request, isByName ? PlanParts.ObjectsOf(plan) : null, now, cancellationToken).ConfigureAwait(false))!;
+        return await StoreAsync(session, request, draft, plan, cancellationToken).ConfigureAwait(false);
+    }
+
+    // What the state and the local rules say is judged on one snapshot; a policy service is asked afterwards, without one.
+    private static async Task<Draft?> DraftAsync(StateStore store, StateSession session, PlanRequest request, IReadOnlyList<string>? objectIds, DateTimeOffset now, CancellationToken cancellationToken)
+    {
         List<StoredRecord> going = [];
         List<PlanBlock> blocked = [];
-        List<string> dependencies = [];
+        List<PolicyInput> inputs = [];
+        List<int> inputsOf = [];
+        PolicyServiceSettings? service;
         bool truncated;
         using (ReadSnapshot snapshot = store.OpenSnapshot())
         {
-            List<StoredRecord> objects = Select(snapshot, request, session.Identity.ProfileId, out truncated);
+            List<StoredRecord> objects = Select(snapshot, request, objectIds, session.Identity.ProfileId, out truncated);
             if (request.ObjectId is not null && objects.Count == 0)
             {
                 return null;
             }
 
             ExplainWorld world = ExplainWorld.Read(snapshot, snapshot.Sequence);
+            service = world.Policy.Service;
             foreach (StoredRecord record in objects)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                if (Judge(snapshot, world, record, request.Operation, session.Identity.ActorId) is { } block)
+                PolicyInput[] asked = [.. Questions(request.Operation, record).Select(question => PolicyAsking.Input(snapshot, record, question, session.Identity.ActorId, null))];
+                if (Judge(snapshot, world, record, request.Operation, asked, now) is { } block)
                 {
                     blocked.Add(block);
+                    continue;
                 }
-                else
-                {
-                    going.Add(record);
-                    AddDependency(dependencies, record);
-                }
+
+                going.Add(record);
+                inputs.AddRange(asked);
+                inputsOf.Add(asked.Length);
             }
         }
 
-        return await StoreAsync(session, request, new Draft(going, blocked, dependencies, truncated, now), cancellationToken).ConfigureAwait(false);
+        ServiceWord? word = service is null || going.Count == 0 ? null : await PlanParts.AskAsync(service, going, blocked, inputs, inputsOf, now, cancellationToken).ConfigureAwait(false);
+        List<string> dependencies = [];
+        going.ForEach(record => AddDependency(dependencies, record));
+        return new Draft(going, blocked, dependencies, truncated, now) { Service = word };
     }
 
     /// <summary>Moves a plan to another status, by the rules of its life.</summary>
@@ -120,14 +188,13 @@ public static class PlanRoom
             return null;
         }
 
-        byte[] body = Documents.Changed(plan, builder =>
+        int attempts = PlanParts.AttemptsOf(plan) + (status == "running" ? 1 : 0);
+        if (status == "running" && attempts > MaxAttempts)
         {
-            builder.SetText(s_status, status).SetTime(s_updated, now);
-            if (error is not null)
-            {
-                builder.SetJson(s_error, Documents.Data(writer => writer.WriteString("message"u8, error)));
-            }
-        });
+            return CommitReceipt.Refused(CommitStatus.Denied, new CommitRefusal("plan.attempts", $"The plan was started {MaxAttempts} times already.", "Find out why it fails; then plan it again: statestore plan create.", RecordKind.Plan, planId));
+        }
+
+        byte[] body = PlanParts.Moved(plan, status, error, attempts, now);
         string happened = status switch
         {
             "running" => "started",
@@ -138,16 +205,21 @@ public static class PlanRoom
         return await session.CommitAsync(new CommitBatch().Put(RecordKind.Plan, planId, body, options), CommitWait.Visible, cancellationToken).ConfigureAwait(false);
     }
 
-    private static readonly int s_status = Slots.Of(RecordKind.Plan, "status");
-    private static readonly int s_updated = Slots.Of(RecordKind.Plan, "updated_at");
-    private static readonly int s_error = Slots.Of(RecordKind.Plan, "last_error");
-
-    private sealed record Draft(List<StoredRecord> Going, List<PlanBlock> Blocked, List<string> Dependencies, bool IsTruncated, DateTimeOffset Now);
+    private sealed record Draft(List<StoredRecord> Going, List<PlanBlock> Blocked, List<string> Dependencies, bool IsTruncated, DateTimeOffset Now)
+    {
+        /// <summary>What the policy service said; null when there is none, or nothing to ask.</summary>
+        public ServiceWord? Service { get; init; }
+    }
 
     // A session that is bound to a profile plans for the objects of that profile alone.
-    private static List<StoredRecord> Select(ReadSnapshot snapshot, PlanRequest request, string profileId, out bool truncated)
+    private static List<StoredRecord> Select(ReadSnapshot snapshot, PlanRequest request, IReadOnlyList<string>? objectIds, string profileId, out bool truncated)
     {
         truncated = false;
+        if (objectIds is not null)
+        {
+            return [.. objectIds.Where(Identifier.IsValid).Distinct(StringComparer.Ordinal).Take(MaxObjects).Select(id => snapshot.Get(RecordKind.Object, id)).OfType<StoredRecord>().Where(static record => !record.IsTombstone)];
+        }
+
         if (request.ObjectId is { } id)
         {
             return snapshot.Get(RecordKind.Object, id) is { IsTombstone: false } record ? [record] : [];
@@ -176,11 +248,13 @@ public static class PlanRoom
         return found;
     }
 
-    private static PlanBlock? Judge(ReadSnapshot snapshot, ExplainWorld world, StoredRecord record, string operation, string actorId)
+    private static PlanBlock? Judge(ReadSnapshot snapshot, ExplainWorld world, StoredRecord record, string operation, PolicyInput[] asked, DateTimeOffset now)
     {
         if (operation is "replicate" or "export" or "delete")
         {
-            if (ExplainFacts.Gather(snapshot, record.Id, snapshot.Sequence, world) is { } known && known.Blocks.FirstOrDefault(block => operation != "delete" || block.Rule.StartsWith("conflict", StringComparison.Ordinal)) is { } found)
+            // What an earlier plan wrote down of policy is not asked: policy itself is, below.
+            if (ExplainFacts.Gather(snapshot, record.Id, snapshot.Sequence, world) is { } known
+                && known.Blocks.FirstOrDefault(block => !block.IsPolicyNow && (operation != "delete" || block.Rule.StartsWith("conflict", StringComparison.Ordinal))) is { } found)
             {
                 return new PlanBlock(record.Id, found.Rule, found.Sentence, found.NeedsReview ? "Settle it, then plan again." : "Change the object, if that is right.", found.NeedsReview);
             }
@@ -191,17 +265,21 @@ public static class PlanRoom
             }
         }
 
-        foreach (string question in Questions(operation, record))
+        foreach (PolicyInput input in asked)
         {
-            PolicyAnswer answer = world.Policy.Evaluate(PolicyAsking.Input(snapshot, record, question, actorId, null));
-            if (answer.Effect != PolicyEffect.Allow)
+            PolicyAnswer answer = world.Policy.Evaluate(input);
+            if (answer.Effect != PolicyEffect.Allow && !IsDecided(world, record.Id, input.Question, now))
             {
-                return new PlanBlock(record.Id, $"policy.{answer.RuleId}", answer.Rationale, answer.Remedy, answer.Effect == PolicyEffect.ReviewRequired);
+                return PlanParts.Block(record.Id, input.Question, answer);
             }
         }
 
         return null;
     }
+
+    // A recorded decision of an administrator that names this object and this question stands above the rules, as it does in a commit.
+    private static bool IsDecided(ExplainWorld world, string objectId, string question, DateTimeOffset now) =>
+        world.Decisions[objectId].Any(decision => DecisionRules.Allows(Slots.Open(decision.Body), question, objectId, now));
 
     // Where an object goes follows from its visibility; what is more widely visible is asked about more widely.
     private static string[] Questions(string operation, StoredRecord record) => operation switch
@@ -228,19 +306,19 @@ public static class PlanRoom
         }
     }
 
-    private static async Task<PlanResult> StoreAsync(StateSession session, PlanRequest request, Draft draft, CancellationToken cancellationToken)
+    private static async Task<PlanResult> StoreAsync(StateSession session, PlanRequest request, Draft draft, StoredRecord? earlier, CancellationToken cancellationToken)
     {
         // Folders and workspaces hold others, so they go first; the rest goes in the order of its path or name.
         List<string> order = [.. draft.Going.OrderBy(static record => record.Text("object_type") switch { "workspace" => 0, "folder" => 1, _ => 2 })
             .ThenBy(static record => record.Text("path") ?? record.Id, StringComparer.Ordinal).Select(static record => record.Id)];
         string status = order.Count == 0 ? "blocked" : "planned";
-        string id = NewId.Of("sync-plan");
+        string id = earlier?.Id ?? NewId.Of("sync-plan");
         string sentence = Sentence(request, draft, order.Count);
         CommitBatch batch = new();
-        string decisionId = AddDecisions(batch, session, draft);
+        string decisionId = AddDecisions(batch, session, draft, id);
         ReadOnlyMemory<byte> document = Documents.Build(RecordKind.Plan, id, writer =>
         {
-            writer.WriteString("source_actor"u8, session.Identity.ActorId);
+            writer.WriteString("source_actor"u8, earlier?.Text("source_actor") ?? session.Identity.ActorId);
             Documents.WriteOptional(writer, "target_actor", request.TargetActor);
             Documents.WriteOptional(writer, "profile_id", request.ProfileId ?? session.Identity.ProfileId);
             Documents.WriteOptional(writer, "workspace_id", request.WorkspaceId);
@@ -252,17 +330,20 @@ public static class PlanRoom
             writer.WriteString("conflict_policy"u8, "object_type_specific"u8);
             writer.WriteString("status"u8, status);
             writer.WriteString("user_explanation"u8, sentence);
-            writer.WriteString("created_at"u8, Documents.TimeText(draft.Now));
+            writer.WriteString("created_at"u8, Documents.TimeText(earlier is null ? draft.Now : PlanParts.CreatedAt(earlier) ?? draft.Now));
             writer.WriteString("updated_at"u8, Documents.TimeText(draft.Now));
             writer.WriteNull("last_error"u8);
+            writer.WriteNumber("attempts"u8, earlier is null ? 0 : PlanParts.AttemptsOf(earlier));
             WriteBlocked(writer, draft.Blocked);
+            writer.WriteString("scope"u8, earlier is not null ? PlanParts.ScopeOf(earlier) : request.ObjectId is not null ? "object" : request.WorkspaceId is not null ? "workspace" : "profile");
+            draft.Service?.Write(writer);
         });
-        batch.PutJson(document.Span, new ChangeOptions { ExpectedSequence = 0, EventType = status == "blocked" ? "sync.plan.blocked" : "sync.plan.created" });
+        batch.PutJson(document.Span, new ChangeOptions { ExpectedSequence = earlier?.Sequence ?? 0, EventType = status == "blocked" ? "sync.plan.blocked" : "sync.plan.created" });
         CommitReceipt receipt = await session.CommitAsync(batch, CommitWait.Visible, cancellationToken).ConfigureAwait(false);
         return new PlanResult(id, status, order, draft.Blocked, sentence, draft.IsTruncated, receipt);
     }
 
-    private static string AddDecisions(CommitBatch batch, StateSession session, Draft draft)
+    private static string AddDecisions(CommitBatch batch, StateSession session, Draft draft, string planId)
     {
         string first = "";
         foreach (PlanBlock block in draft.Blocked.Where(static block => block.Rule.StartsWith("policy.", StringComparison.Ordinal)).Take(MaxDecisions))
@@ -272,7 +353,11 @@ public static class PlanRoom
             batch.PutJson(Documents.Build(RecordKind.Decision, id, writer =>
             {
                 writer.WriteString("effect"u8, block.NeedsReview ? "review_required"u8 : "deny"u8);
+                writer.WriteString("question"u8, block.Question);
+                writer.WriteString("policy_id"u8, block.PolicyId);
+                writer.WriteString("policy_version"u8, block.PolicyVersion);
                 writer.WriteString("rule_id"u8, block.Rule["policy.".Length..]);
+                writer.WriteString(PlanParts.PlanField, planId);
                 writer.WriteString("actor_id"u8, session.Identity.ActorId);
                 writer.WriteString("object_id"u8, block.ObjectId);
                 writer.WriteString("rationale"u8, block.Reason);
@@ -302,7 +387,7 @@ public static class PlanRoom
 
     private static string Sentence(PlanRequest request, Draft draft, int going)
     {
-        string what = request.ObjectId ?? request.WorkspaceId ?? request.ProfileId!;
+        string what = request.ObjectId ?? request.WorkspaceId ?? request.ProfileId ?? "the store";
         string more = draft.IsTruncated ? $" Only the first {MaxObjects} objects were looked at." : "";
         return draft.Blocked.Count == 0
             ? $"{going} objects of {what} would go; nothing is blocked.{more}"

@@ -25,27 +25,44 @@ public enum ReadScopeFault
 
     /// <summary>The profile asked for, or every profile, is outside the actor's scope.</summary>
     NoProfileInScope = 4,
+
+    /// <summary>The actor is quarantined.</summary>
+    ActorQuarantined = 5,
+
+    /// <summary>This device is revoked or quarantined, and the actor may not see the whole store.</summary>
+    DeviceNotTrusted = 6,
 }
 
 /// <summary>What a reader may see. Immutable, thread-safe.</summary>
 public sealed class ReadScope
 {
-    private readonly HashSet<string>? _profiles;
-    private readonly ScopeSet? _workspaces;
+    private readonly Grant[] _grants;
 
-    private ReadScope(HashSet<string>? profiles, ScopeSet? workspaces)
+    private ReadScope(Grant[] grants, DateTimeOffset? validUntil = null)
     {
-        _profiles = profiles;
-        _workspaces = workspaces;
+        _grants = grants;
+        ValidUntil = validUntil ?? DateTimeOffset.MaxValue;
     }
 
     /// <summary>The scope of the store's owner: whoever may read its files sees everything that is in them.</summary>
-    public static ReadScope Everything { get; } = new(null, null);
+    public static ReadScope Everything { get; } = new([new Grant(null, null)]);
 
     /// <summary>Whether nothing is hidden.</summary>
-    public bool IsEverything => _profiles is null && _workspaces is null;
+    public bool IsEverything => _grants is [{ Profiles: null, Workspaces: null }];
 
-    /// <summary>The scope of an actor.</summary>
+    /// <summary>When the scope becomes narrower by itself, because a lease runs out; the highest time when it does not. Records of actors, leases, memberships and devices may change it at any sequence.</summary>
+    public DateTimeOffset ValidUntil { get; }
+
+    /// <summary>Whether an event may change what readers see, so that who follows the log asks for the scope again.</summary>
+    /// <param name="item">The event.</param>
+    /// <returns>True when it may.</returns>
+    public static bool MayChangeBy(StoredEvent item)
+    {
+        ArgumentNullException.ThrowIfNull(item);
+        return item.SubjectKind is RecordKind.Actor or RecordKind.Lease or RecordKind.Membership or RecordKind.Device or RecordKind.Profile;
+    }
+
+    /// <summary>The scope of an actor: profiles and workspaces of its record, workspaces it is a member of, and leases of the capability `read` that have not run out, as the gates count them for writing.</summary>
     /// <param name="snapshot">The state.</param>
     /// <param name="actorId">The actor.</param>
     /// <param name="profileId">Only this profile; null for all in the actor's scope.</param>
@@ -61,26 +78,38 @@ public sealed class ReadScope
         }
 
         ActorFacts actor = ActorFacts.Of(actorId, record.Sequence, record.IsTombstone, record.Body);
-        if (actor.IsRevoked)
+        bool reads = actor.Capabilities.Contains(Capabilities.Read);
+        bool storeWide = reads && actor.Capabilities.Contains(Capabilities.StoreWide) && actor.Profiles.IsAll;
+        if (actor.IsRevoked || actor.Trust == "quarantined")
         {
-            return ReadScopeFault.ActorRevoked;
+            return actor.IsRevoked ? ReadScopeFault.ActorRevoked : ReadScopeFault.ActorQuarantined;
         }
 
-        if (!actor.Capabilities.Contains(Capabilities.Read))
+        if (!storeWide && !IsDeviceTrusted(snapshot))
+        {
+            return ReadScopeFault.DeviceNotTrusted;
+        }
+
+        ReadGrants grants = new(snapshot, actor);
+        List<Grant> found = [];
+        if (reads)
+        {
+            found.Add(grants.Own(storeWide && profileId is null));
+        }
+
+        found.AddRange(grants.Leased(out DateTimeOffset validUntil));
+        if (found.Count == 0)
         {
             return ReadScopeFault.NoCapability;
         }
 
-        bool storeWide = actor.Capabilities.Contains(Capabilities.StoreWide) && actor.Profiles.IsAll;
         if (profileId is not null)
         {
-            scope = new ReadScope([profileId], actor.Workspaces.IsAll ? null : actor.Workspaces);
-            return actor.Profiles.Covers(profileId) ? ReadScopeFault.None : ReadScopeFault.NoProfileInScope;
+            found = [.. found.Where(grant => grant.Reach?.Covers(profileId) != false).Select(grant => grant with { Profiles = [profileId] })];
         }
 
-        HashSet<string>? profiles = storeWide ? null : [.. actor.Profiles.IsAll ? [LocalIdentity.Profile(snapshot) ?? ""] : actor.Profiles.Ids];
-        scope = new ReadScope(profiles, storeWide || actor.Workspaces.IsAll ? null : actor.Workspaces);
-        return profiles is { Count: 0 } ? ReadScopeFault.NoProfileInScope : ReadScopeFault.None;
+        scope = new ReadScope([.. found], validUntil);
+        return found.TrueForAll(static grant => grant.Profiles is { Count: 0 }) ? ReadScopeFault.NoProfileInScope : ReadScopeFault.None;
     }
 
     /// <summary>What a door shows: the scope of the actor that it was told to read as, else that of the user's own actor. Who may read the store's files and is nobody in it sees what is in them.</summary>
@@ -105,7 +134,7 @@ public sealed class ReadScope
     /// <summary>A scope of one profile, for the store's owner.</summary>
     /// <param name="profileId">The profile.</param>
     /// <returns>The scope.</returns>
-    public static ReadScope OfProfile(string profileId) => new([profileId], null);
+    public static ReadScope OfProfile(string profileId) => new([new Grant([profileId], null)]);
 
     /// <summary>Whether a record may be seen.</summary>
     /// <param name="record">The record.</param>
@@ -138,6 +167,20 @@ public sealed class ReadScope
 
     private bool Allows(RecordKind kind, RecordBodyView body) => AllowsPlace(Slots.Profile(kind, body), Slots.Workspace(kind, body));
 
-    private bool AllowsPlace(string profile, string workspace) =>
-        (profile.Length == 0 || _profiles is null || _profiles.Contains(profile)) && (workspace.Length == 0 || _workspaces is null || _workspaces.Covers(workspace));
+    private bool AllowsPlace(string profile, string workspace)
+    {
+        foreach (Grant grant in _grants)
+        {
+            if ((profile.Length == 0 || grant.Profiles is null || grant.Profiles.Contains(profile)) && (workspace.Length == 0 || grant.Workspaces is null || grant.Workspaces.Covers(workspace)))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    // Writing on such a device is refused whoever writes; reading is left to whoever may see the whole store, who has to find out what happened.
+    private static bool IsDeviceTrusted(ReadSnapshot snapshot) => LocalIdentity.DeviceEvenRevoked(snapshot) is not { } id
+        || (snapshot.Get(RecordKind.Device, id) is { IsTombstone: false } device && !Slots.Has(Slots.Open(device.Body), Slots.Device.RevokedAt) && device.Text("device_state") is not ("revoked" or "quarantined"));
 }

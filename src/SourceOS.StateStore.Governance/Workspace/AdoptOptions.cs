@@ -33,6 +33,12 @@ public sealed record AdoptOptions
     /// <summary>Whether a second, names-only walk runs beside the adoption so that progress can tell how much is left. Default false.</summary>
     public bool EstimateTotal { get; init; }
 
+    /// <summary>The parts of the tree that are looked at; null for all of it.</summary>
+    internal WalkScope? Scope { get; init; }
+
+    /// <summary>Which directory the root must be; any when null.</summary>
+    internal (ulong Device, ulong Inode)? ExpectedRoot { get; init; }
+
     /// <summary>Checks every value and throws <see cref="ArgumentOutOfRangeException"/> for the first that is out of range.</summary>
     public void Validate()
     {

@@ -52,7 +52,7 @@ internal sealed class AdoptRun(TreeCalls calls, StateStore store, SessionIdentit
 
         if (hasKnown && !_tally.IsRemovalSuspended && committer.Refused is null)
         {
-            RemovalScan removals = new(store, workspaceId, ids, _seen, _tally, knownUpTo);
+            RemovalScan removals = new(store, workspaceId, ids, _seen, _tally, knownUpTo, options.Scope);
             foreach (List<AdoptedChange> page in removals.Pages(cancellationToken))
             {
                 await committer.WriteAsync(page, cancellationToken).ConfigureAwait(false);
@@ -180,13 +180,25 @@ internal sealed class AdoptRun(TreeCalls calls, StateStore store, SessionIdentit
             calls.Close(fd);
         }
 
-        return new WalkOptions { CrossFileSystems = options.CrossFileSystems, IncludeVersionControl = options.IncludeVersionControl, Excluded = excluded };
+        return new WalkOptions { CrossFileSystems = options.CrossFileSystems, IncludeVersionControl = options.IncludeVersionControl, Excluded = excluded, Scope = options.Scope };
     }
 
     private DirectoryHandle OpenRoot(string path)
     {
         int fd = calls.OpenRoot(path);
-        return fd >= 0 ? new DirectoryHandle(calls, fd, []) : throw RootFailure(path, fd);
+        if (fd < 0)
+        {
+            throw RootFailure(path, fd);
+        }
+
+        // An empty mount point in place of a tree would otherwise remove everything that is known of it.
+        if (options.ExpectedRoot is { } expected && (calls.StatOpen(fd, out TreeStatus status) < 0 || (status.Device, status.Inode) != expected))
+        {
+            calls.Close(fd);
+            throw new DirectoryNotFoundException($"Another directory is at {path} now.");
+        }
+
+        return new DirectoryHandle(calls, fd, []);
     }
 
     private static Exception RootFailure(string path, int result) => result switch

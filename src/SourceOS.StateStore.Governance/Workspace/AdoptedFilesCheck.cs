@@ -121,7 +121,14 @@ public static class AdoptedFilesCheck
                 return false;
             }
 
-            int root = Root(snapshot, Encoding.UTF8.GetString(workspace));
+            // A fork that a conflict left keeps the other device's hash; it is nobody's file here.
+            string workspaceId = Encoding.UTF8.GetString(workspace);
+            if (!new WorkspaceIds(workspaceId).IsOwn(EntryKind.File, record.Id))
+            {
+                return false;
+            }
+
+            int root = Root(snapshot, workspaceId);
             file = new KnownFile(root, Encoding.UTF8.GetString(record.Id), path.ToArray(), size, modified, hash, record.Sequence);
             return root >= 0;
         }
@@ -147,7 +154,7 @@ public static class AdoptedFilesCheck
 
         private void Check(int root, in KnownFile file, FileHasher hasher)
         {
-            Span<byte> hash = stackalloc byte[FileHasher.HashBytes];
+            byte[] hash = new byte[FileHasher.HashBytes];
             long before = hasher.BytesRead;
             string? reason = Hash(root, file.Path, hasher, hash, out TreeStatus status);
             Interlocked.Add(ref _bytes, hasher.BytesRead - before);
@@ -169,47 +176,12 @@ public static class AdoptedFilesCheck
             }
         }
 
-        // Folder by folder from the root, so that no link on the way leads elsewhere.
-        private string? Hash(int root, byte[] path, FileHasher hasher, Span<byte> hash, out TreeStatus status)
+        private string? Hash(int root, byte[] path, FileHasher hasher, Memory<byte> hash, out TreeStatus status)
         {
-            status = default;
-            int parent = root;
-            int start = 0;
-            try
-            {
-                for (int slash; (slash = Array.IndexOf(path, (byte)'/', start)) >= 0; start = slash + 1)
-                {
-                    int next = calls.OpenFolder(parent, Name(path, start, slash));
-                    if (parent != root)
-                    {
-                        calls.Close(parent);
-                    }
-
-                    parent = root;
-                    if (next < 0)
-                    {
-                        return TreeErrno.Reason(next);
-                    }
-
-                    parent = next;
-                }
-
-                return hasher.Hash(parent, Name(path, start, path.Length), hash, out status, cancellation);
-            }
-            finally
-            {
-                if (parent != root)
-                {
-                    calls.Close(parent);
-                }
-            }
-        }
-
-        private static byte[] Name(byte[] path, int start, int end)
-        {
-            byte[] name = new byte[end - start + 1];
-            path.AsSpan(start, end - start).CopyTo(name);
-            return name;
+            (string? reason, TreeStatus found) = FolderWay.To<(string?, TreeStatus)>(
+                calls, root, path, (parent, name) => (hasher.Hash(parent, name, hash.Span, out TreeStatus read, cancellation), read), static result => (TreeErrno.Reason(result), default));
+            status = found;
+            return reason;
         }
 
         private void Add(FindingKind kind, in KnownFile file, string message)

@@ -50,7 +50,7 @@ internal sealed class EntryBodies(string workspaceId, string privacyClass, Sessi
         _builder.SetText(ObjectFields.RetentionClass, "normal"u8);
         _builder.SetText(ObjectFields.Lane, "normal"u8);
         _builder.SetText(ObjectFields.Durability, "durable"u8);
-        return Finish(entry);
+        return Finish(entry, keepsState: false);
     }
 
     /// <summary>The body of an object that is known.</summary>
@@ -65,17 +65,24 @@ internal sealed class EntryBodies(string workspaceId, string privacyClass, Sessi
 
         _builder.Clear();
         _builder.CopyFrom(body);
-        return Finish(entry);
+
+        // Whether an object is in conflict or in quarantine is for those to end who may.
+        bool isKept = body.TryGetText(ObjectFields.State, out ReadOnlySpan<byte> state) && (state.SequenceEqual("conflicted"u8) || state.SequenceEqual("quarantined"u8));
+        return Finish(entry, isKept);
     }
 
-    private byte[] Finish(in TreeEntry entry)
+    private byte[] Finish(in TreeEntry entry, bool keepsState)
     {
         _builder.SetText(ObjectFields.WorkspaceId, _workspace);
         SetUnlessEmpty(ObjectFields.ProfileId, _profile);
         SetUnlessEmpty(ObjectFields.OwningDevice, _device);
         _builder.SetText(ObjectFields.LastModifiedByActor, _actor);
         _builder.SetTime(ObjectFields.UpdatedAt, entry.SeenAtMicros);
-        _builder.SetText(ObjectFields.State, "active"u8);
+        if (!keepsState)
+        {
+            _builder.SetText(ObjectFields.State, "active"u8);
+        }
+
         _builder.SetText(ObjectFields.Path, entry.Path);
         if (entry.Kind != EntryKind.Link)
         {

@@ -120,7 +120,7 @@ internal sealed class KnownObjects(StateStore store, string workspaceId, Workspa
                 return false;
             }
 
-            if (!candidate.IsTombstone && candidate.Id.StartsWith(ids.Prefix(kind)))
+            if (!candidate.IsTombstone && ids.IsOwn(kind, candidate.Id))
             {
                 SetId(candidate.Id);
                 record = candidate;

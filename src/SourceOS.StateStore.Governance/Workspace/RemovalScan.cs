@@ -8,7 +8,7 @@ using SourceOS.StateStore.Governance.Workspace.Tree;
 namespace SourceOS.StateStore.Governance.Workspace;
 
 /// <summary>Finds removed objects of one workspace.</summary>
-internal sealed class RemovalScan(StateStore store, string workspaceId, WorkspaceIds ids, SeenSet seen, AdoptTally tally, ulong knownUpTo)
+internal sealed class RemovalScan(StateStore store, string workspaceId, WorkspaceIds ids, SeenSet seen, AdoptTally tally, ulong knownUpTo, WalkScope? scope)
 {
     private const int PageRecords = 4_096;
 
@@ -66,7 +66,7 @@ internal sealed class RemovalScan(StateStore store, string workspaceId, Workspac
                 return null;
             }
 
-            if (IsRemoved(record))
+            if (ids.IsOwn(kind, record.Id) && IsRemoved(record))
             {
                 page.Add(new AdoptedChange(Encoding.UTF8.GetString(record.Id), null, options));
                 tally.Count(kind, EntryOutcome.Removed);
@@ -84,5 +84,7 @@ internal sealed class RemovalScan(StateStore store, string workspaceId, Workspac
     private bool IsRemoved(RecordView record) =>
         record.Surrogate <= knownUpTo
         && !seen.Contains(record.Surrogate)
-        && !(record.Body.TryGetText(ObjectFields.Path, out ReadOnlySpan<byte> path) && tally.IsHidden(Encoding.UTF8.GetString(path)));
+        && IsGone(record.Body.TryGetText(ObjectFields.Path, out ReadOnlySpan<byte> path) ? Encoding.UTF8.GetString(path) : "");
+
+    private bool IsGone(string path) => !tally.IsHidden(path) && scope?.Covers(path) != false;
 }

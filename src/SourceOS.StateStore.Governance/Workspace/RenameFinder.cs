@@ -70,7 +70,7 @@ internal sealed class RenameFinder(TreeCalls calls, DirectoryHandle root, string
     private bool IsCandidate(RecordView record, in TreeEntry entry, out int score)
     {
         score = 0;
-        if (record.IsTombstone || !record.Id.StartsWith(ids.Prefix(EntryKind.File)) || seen.Contains(record.Surrogate)
+        if (record.IsTombstone || !ids.IsOwn(EntryKind.File, record.Id) || seen.Contains(record.Surrogate)
             || !record.Body.TryGetText(ObjectFields.WorkspaceId, out ReadOnlySpan<byte> workspace) || !IsWorkspace(workspace)
             || !record.Body.TryGetText(ObjectFields.Path, out ReadOnlySpan<byte> path) || path.SequenceEqual(entry.Path)
             || !record.Body.TryGetInteger(ObjectFields.SizeBytes, out long size) || size != entry.Status.SizeBytes)

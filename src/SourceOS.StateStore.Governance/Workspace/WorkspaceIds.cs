@@ -46,6 +46,11 @@ internal sealed class WorkspaceIds
         _ => throw new ArgumentOutOfRangeException(nameof(kind)),
     };
 
+    /// <summary>Whether an identifier is one that a path got here; a fork that a conflict left has a longer one and is nobody's file.</summary>
+    /// <param name="kind">File, folder or link.</param>
+    /// <param name="id">The identifier.</param>
+    public bool IsOwn(EntryKind kind, ReadOnlySpan<byte> id) => id.StartsWith(Prefix(kind)) && id.Length == Prefix(kind).Length + (2 * ShortHashBytes);
+
     /// <summary>Writes the identifier of a path at first sight.</summary>
     /// <param name="kind">File, folder or link.</param>
     /// <param name="path">The path below the root.</param>

@@ -33,6 +33,9 @@ public sealed class ChangeOptions
     /// <summary>When the change happened; the commit's time when null.</summary>
     public DateTimeOffset? OccurredAt { get; set; }
 
+    /// <summary>Whether the record keeps what it says of its makers and times, because it comes from elsewhere or from an earlier version; a governed store asks who may do that (docs/decisions/0016-attribution.md).</summary>
+    public bool KeepsAttribution { get; set; }
+
     /// <summary>Marks the record as one that the quick check at boot reads.</summary>
     public bool BootCritical { get; set; }
 

@@ -101,6 +101,18 @@ public sealed record ProposedCommit(SessionIdentity Session, IReadOnlyList<Propo
     }
 }
 
+/// <summary>Sets what a caller does not choose, before any gate sees the commit. Called on the writer thread only; must not block.</summary>
+public interface ICommitAmender
+{
+    /// <summary>Amends the body of a record that a commit would put.</summary>
+    /// <param name="session">Who proposes it.</param>
+    /// <param name="change">The change; its action is put.</param>
+    /// <param name="state">The state as the commit would find it; valid during the call.</param>
+    /// <param name="proposedAt">The commit time it will carry.</param>
+    /// <returns>The body to write instead, valid for the kind; null to leave it as it is.</returns>
+    byte[]? Amend(SessionIdentity session, in ProposedChange change, IStateView state, DateTimeOffset proposedAt);
+}
+
 /// <summary>Turns a gate's refusal into what the store remembers of it. Called on the writer thread only.</summary>
 public interface IRefusalAuditor
 {

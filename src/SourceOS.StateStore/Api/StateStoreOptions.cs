@@ -60,6 +60,9 @@ public sealed class StateStoreOptions
     /// <summary>Gates that see each proposed commit, in order; the first that does not allow it decides. They run on the writer thread and must not block.</summary>
     public IList<ICommitGate> Gates { get; } = [];
 
+    /// <summary>What sets, before the gates, what callers do not choose; nothing when null.</summary>
+    public ICommitAmender? Amender { get; set; }
+
     /// <summary>What remembers refusals of the gates; none when null. Refusals by the engine itself (expected sequence, no such record) are not recorded.</summary>
     public IRefusalAuditor? RefusalAuditor { get; set; }
 

@@ -8,7 +8,7 @@ using SourceOS.StateStore.Format;
 namespace SourceOS.StateStore.Commit;
 
 /// <summary>Judges commits. Writer thread only.</summary>
-internal sealed class CommitAdmission(StateFold fold, IReadOnlyList<ICommitGate> gates, IRefusalAuditor? auditor) : IStateView
+internal sealed class CommitAdmission(StateFold fold, IReadOnlyList<ICommitGate> gates, IRefusalAuditor? auditor, ICommitAmender? amender) : IStateView
 {
     private readonly ICommitGate[] _scopeGates = [.. gates.Where(static gate => gate.Stage == GateStage.Scope)];
     private readonly ICommitGate[] _contentGates = [.. gates.Where(static gate => gate.Stage != GateStage.Scope)];
@@ -23,6 +23,11 @@ internal sealed class CommitAdmission(StateFold fold, IReadOnlyList<ICommitGate>
     /// <returns>The receipt of its refusal, and what shall be committed to record that; nulls when it may happen.</returns>
     internal (CommitReceipt? Refusal, CommitBatch? Audit) Judge(CommitWork work, CommitEncoder encoder, DateTimeOffset now)
     {
+        if (amender is not null && Amend(work, now) is { } tooLarge)
+        {
+            return (tooLarge, null);
+        }
+
         ProposedCommit? proposed = gates.Count == 0 ? null : Propose(work, now);
         CommitReceipt? refusal = JudgeGates(_scopeGates, proposed);
         if (refusal is null)
@@ -53,6 +58,33 @@ internal sealed class CommitAdmission(StateFold fold, IReadOnlyList<ICommitGate>
 
         record = RecordReading.ToView(kind, idBytes, envelope);
         return true;
+    }
+
+    // Before the gates, so that they judge what will be written.
+    private CommitReceipt? Amend(CommitWork work, DateTimeOffset now)
+    {
+        foreach (CommitChange change in work.Batch.Changes)
+        {
+            if (change.Action != EventAction.Put || change.IsSalvage)
+            {
+                continue;
+            }
+
+            byte[]? amended = amender!.Amend(work.Session, new ProposedChange(change.Action, change.Kind, change.Id, change.Body, change.Options, change.EventType), this, now);
+            if (amended is null)
+            {
+                continue;
+            }
+
+            if (amended.Length > FormatLimits.MaxRecordBodyLengthBytes)
+            {
+                return Refuse(CommitStatus.Denied, "engine.body-size", $"With what the store adds the body has {amended.Length} bytes; the bound is {FormatLimits.MaxRecordBodyLengthBytes}.", "Make the body smaller.", change);
+            }
+
+            change.Amend(amended);
+        }
+
+        return null;
     }
 
     private CommitReceipt? JudgeChange(CommitChange change, CommitEncoder encoder)

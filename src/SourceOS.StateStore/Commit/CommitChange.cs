@@ -15,7 +15,7 @@ internal sealed class CommitChange(
 
     internal string Id { get; } = id;
 
-    internal ReadOnlyMemory<byte> Body { get; } = body;
+    internal ReadOnlyMemory<byte> Body { get; private set; } = body;
 
     internal ChangeOptions Options { get; private set; } = options;
 
@@ -23,6 +23,9 @@ internal sealed class CommitChange(
 
     /// <summary>Whether the body is written as it is, also for a tombstone and where nothing was before: the record comes from another log.</summary>
     internal bool IsSalvage { get; init; }
+
+    /// <summary>Takes the body that is written instead of the caller's.</summary>
+    internal void Amend(byte[] amended) => Body = amended;
 
     internal bool HasSubject => Id.Length > 0;
 

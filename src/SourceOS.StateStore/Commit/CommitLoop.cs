@@ -40,7 +40,7 @@ internal sealed class CommitLoop
     {
         _parts = parts;
         _queue = new CommitQueue(parts.Options.QueueCapacity);
-        _admission = new CommitAdmission(parts.Fold, [.. parts.Options.Gates], parts.Options.RefusalAuditor);
+        _admission = new CommitAdmission(parts.Fold, [.. parts.Options.Gates], parts.Options.RefusalAuditor, parts.Options.Amender);
         _encoder = new CommitEncoder(parts.Fold, parts.Log.Layout, parts.StoreId, parts.Log.WriterEpoch);
         _published = published;
         _base = new StateView(parts.State.Published, memory: _absent);

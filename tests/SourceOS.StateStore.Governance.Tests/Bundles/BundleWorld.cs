@@ -32,7 +32,7 @@ internal sealed class BundleWorld : IDisposable
             $$"""{"schema":"sourceos.profile-record/v1alpha1","profile_id":"{{Trip}}","display_name":"Trip","profile_class":"work"}""",
             $$"""{"schema":"sourceos.actor-record/v1alpha1","actor_id":"{{Person}}","actor_type":"human","display_name":"T","capabilities":["read","write","administer"],"profile_scope":["*"],"workspace_scope":["*"],"trust_level":"user","secret_hint":"x"}""",
             """{"schema":"sourceos.schema-record/v1alpha1","schema_id":"schema:trip","object_type":"note","schema_version":"v1","json_schema":{"type":"object"}}"""));
-        Done(there.Session(profile: ""), Batch(
+        Done(there.Session(Person, Trip), Batch(
             $$"""{"schema":"sourceos.object-record/v1alpha1","object_id":"workspace:w","object_type":"workspace","profile_id":"{{Trip}}","workspace_id":"workspace:w"}""",
             Note("note:1"), Note("note:2"), Note("note:3")));
         return there;

@@ -6,6 +6,8 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Explain;
+using SourceOS.StateStore.Governance.Plans;
 using SourceOS.StateStore.Governance.Policy;
 using SourceOS.StateStore.Governance.Tests.Gates;
 using static SourceOS.StateStore.Governance.Tests.Gates.GovernedFixture;
@@ -97,6 +99,101 @@ public sealed class PolicyServiceTests : IDisposable
         Assert.Equal(3, _requests.Count);
     }
 
+    [Fact]
+    public void A_plan_asks_the_service_and_explaining_tells_its_last_recorded_word_and_asks_nobody()
+    {
+        Says("allow");
+        Load();
+        Done(_store.Session(), Batch(Shared("object:a"), Shared("object:b")));
+        Assert.Equal("unknown", Answer("object:a", 5).Value);
+        Assert.Contains("was not asked about it yet", Answer("object:a", 5).Sentence, StringComparison.Ordinal);
+        int asked = _requests.Count;
+
+        PlanResult plan = Plan();
+        Assert.Equal(["object:a", "object:b"], plan.Objects);
+        Assert.Equal(asked + 1, _requests.Count);
+        Assert.Contains("\"question\":\"leave_device\"", _requests.Last(), StringComparison.Ordinal);
+        Assert.Equal("yes", Answer("object:a", 5).Value);
+        Assert.Contains("allowed it at", Answer("object:a", 6).Sentence, StringComparison.Ordinal);
+
+        Says("deny");
+        PlanResult denied = Plan();
+        Assert.Equal("blocked", denied.Status);
+        Assert.All(denied.Blocked, static block => Assert.Equal("policy.service.r1", block.Rule));
+        StoredRecord decision = _store.Get(RecordKind.Decision, _store.Get(RecordKind.Plan, denied.Id)!.Text("policy_decision_ref")!)!;
+        Assert.Equal("deny", decision.Text("effect"));
+        Assert.Equal("p", decision.Text("policy_id"));
+        Assert.Equal("leave_device", decision.Text("question"));
+        Assert.Equal("no", Answer("object:a", 5).Value);
+        Assert.Equal("policy.service.r1", Answer("object:a", 6).Value);
+        asked = _requests.Count;
+        Assert.Contains("said deny", Answer("object:b", 6).Sentence, StringComparison.Ordinal);
+        Assert.Equal(asked, _requests.Count);
+
+        // What the service said of another version of the object decides nothing any more.
+        Says("allow");
+        Done(_store.Session(), Batch(Shared("object:a", ""","title":"new" """)));
+        Assert.Equal("unknown", Answer("object:a", 5).Value);
+        PlanResult again = PlanRoom.RetryAsync(_store.Store, _store.Session(), denied.Id, DateTimeOffset.UtcNow).GetAwaiter().GetResult()!;
+        Assert.Equal("planned", again.Status);
+        Assert.Equal(denied.Id, again.Id);
+        Assert.Equal("yes", Answer("object:a", 5).Value);
+    }
+
+    [Theory]
+    [InlineData("hang up", "policy.service-unreachable")]
+    [InlineData("slow", "policy.service-unreachable")]
+    [InlineData("garbage", "policy.service-answer")]
+    public void A_plan_whose_service_is_not_heard_lets_nothing_leave(string how, string rule)
+    {
+        Says("allow");
+        Load(timeoutMs: how == "slow" ? 100 : 2000);
+        Done(_store.Session(), Batch(Shared("object:a")));
+        _answer = how switch
+        {
+            "slow" => static (_, _) => Task.Delay(400),
+            "garbage" => static (socket, _) => SendAsync(socket, "HTTP/1.1 200 OK\r\n\r\nyes"),
+            _ => static (_, _) => Task.CompletedTask,
+        };
+        PlanResult plan = Plan();
+        Assert.Equal("blocked", plan.Status);
+        Assert.Equal(rule, Assert.Single(plan.Blocked).Rule);
+        Assert.Equal("no", Answer("object:a", 5).Value);
+        Assert.Contains("http://127.0.0.1", Answer("object:a", 6).Sentence, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_the_rules_block_is_not_told_to_the_service_and_an_old_plan_blocks_nothing_by_itself()
+    {
+        Says("allow");
+        Load();
+        Done(_store.Session(), Batch(Shared("object:a"), GovernedFixture.Object("object:local", more: ""","sync_visibility":"local_only" """)));
+        _requests.Clear();
+        Assert.Equal("object:local", Assert.Single(Plan().Blocked).ObjectId);
+        Assert.DoesNotContain("object:local", Assert.Single(_requests), StringComparison.Ordinal);
+
+        Says("deny");
+        Assert.Equal("blocked", Plan().Status);
+        Done(_store.Session(), PolicyBatch(""));
+        Assert.Equal("yes", Answer("object:a", 5).Value);
+        Assert.Equal(["object:a"], Plan().Objects);
+    }
+
+    private static string Shared(string id, string more = "") => GovernedFixture.Object(id, more: $""","sync_visibility":"workspace"{more}""");
+
+    private PlanResult Plan()
+    {
+        PlanResult plan = PlanRoom.CreateAsync(_store.Store, _store.Session(), new PlanRequest("replicate", null, "workspace:w", null), DateTimeOffset.UtcNow).GetAwaiter().GetResult()!;
+        Assert.True(plan.Receipt.IsCommitted, plan.Receipt.Refusal?.Reason);
+        return plan;
+    }
+
+    private ExplainAnswer Answer(string id, int number)
+    {
+        using ReadSnapshot snapshot = _store.Store.OpenSnapshot();
+        return ObjectExplainer.Explain(snapshot, id)!.Answers[number - 1];
+    }
+
     [Theory]
     [InlineData("http://192.0.2.1:80/")]
     [InlineData("https://127.0.0.1:80/")]
@@ -127,7 +224,7 @@ public sealed class PolicyServiceTests : IDisposable
         $$$"""{"schema":"sourceos.object-record/v1alpha1","object_id":"policy:local","object_type":"policy_document","attributes":{"policy":{{{Document(service)}}}}}""");
 
     private static string Document(string service) =>
-        $$"""{"schema":"sourceos.policy-rules/v1alpha1","policy_id":"t","version":"v1",{{service}}"defaults":{"write":"allow","delete":"allow"},"rules":[]}""";
+        $$"""{"schema":"sourceos.policy-rules/v1alpha1","policy_id":"t","version":"v1",{{service}}"defaults":{"write":"allow","delete":"allow","leave_device":"allow","sync_workspace":"allow"},"rules":[]}""";
 
     private static async Task SendAsync(Socket socket, string text)
     {

@@ -113,7 +113,8 @@ public sealed class PurgeTests : IDisposable
     [Fact]
     public void A_device_s_objects_and_a_profile_s_are_found()
     {
-        Done(_store.Session(), Batch(GovernedFixture.Object("object:a", more: ""","owning_device":"device:lost" """), GovernedFixture.Object("object:b")));
+        Done(_store.Session(), Batch(GovernedFixture.Object("object:b"))
+            .PutJson(Encoding.UTF8.GetBytes(GovernedFixture.Object("object:a", more: ""","owning_device":"device:lost" """)), new ChangeOptions { KeepsAttribution = true }));
         Assert.Equal([(RecordKind.Object, "object:a")], Plan(PurgeScope.Device, "device:lost").Records);
         Assert.Equal(2, Plan(PurgeScope.Profile, Home).Records.Count(static record => record.Kind == RecordKind.Object));
         Assert.Empty(Plan(PurgeScope.Object, "object:none").Records);

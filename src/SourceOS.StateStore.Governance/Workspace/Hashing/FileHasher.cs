@@ -56,6 +56,15 @@ internal sealed class FileHasher(TreeCalls calls, long maxFileBytes)
         return SkipReason.Changing;
     }
 
+    /// <summary>Hashes an open file once; what changed meanwhile is <see cref="SkipReason.Changing"/>.</summary>
+    /// <param name="fd">The file, at its start.</param>
+    /// <param name="hash">Receives <see cref="HashBytes"/> bytes.</param>
+    /// <param name="status">The file as it was when it was hashed.</param>
+    /// <param name="cancellationToken">Ends the reading of a long file.</param>
+    /// <returns>Null when it is hashed, else the reason why not.</returns>
+    public string? HashOpen(int fd, Span<byte> hash, out TreeStatus status, CancellationToken cancellationToken) =>
+        HashOnce(fd, hash, out status, out bool isSettled, cancellationToken) ?? (isSettled ? null : SkipReason.Changing);
+
     private string? HashOnce(int fd, Span<byte> hash, out TreeStatus status, out bool isSettled, CancellationToken cancellationToken)
     {
         isSettled = false;

@@ -2,6 +2,7 @@
 // root is reached through a symbolic link; open descriptors, buffers and names in memory are bounded by the depth limit, not
 // by the size of the tree; whatever cannot be visited is reported with a reason and the walk goes on.
 
+using System.Text;
 using System.Text.Unicode;
 
 namespace SourceOS.StateStore.Governance.Workspace.Tree;
@@ -23,6 +24,9 @@ internal sealed record WalkOptions
 
     /// <summary>A folder to leave out by its identity: the store itself, which may live inside the tree.</summary>
     public (ulong Device, ulong Inode)? Excluded { get; init; }
+
+    /// <summary>The parts of the tree that are looked at; null for all of it.</summary>
+    public WalkScope? Scope { get; init; }
 }
 
 /// <summary>Walks a tree, depth first. Used by one thread.</summary>
@@ -44,6 +48,9 @@ internal sealed class TreeWalker(TreeCalls calls, WalkOptions options, IWalkSink
         public TreeStatus Status { get; } = status;
 
         public WalkBatch? Batch { get; set; }
+
+        /// <summary>Whether all its names are looked at, or only folders on the way to what is.</summary>
+        public bool IsListed { get; init; } = true;
     }
 
     /// <summary>Visits everything below an open root.</summary>
@@ -97,13 +104,19 @@ internal sealed class TreeWalker(TreeCalls calls, WalkOptions options, IWalkSink
         }
 
         ReadOnlySpan<byte> path = PathOf(level, name);
+        bool isEntered = options.Scope is null || options.Scope.Enters(Encoding.UTF8.GetString(path));
+        if (!level.IsListed && !isEntered)
+        {
+            return;
+        }
+
         if (!IsTaken(level, name, path, ref kind))
         {
             return;
         }
 
         bool isOpaque = kind == EntryKind.Folder && !options.IncludeVersionControl && name.SequenceEqual(".git\0"u8);
-        if (kind != EntryKind.Folder || isOpaque)
+        if (kind != EntryKind.Folder || isOpaque || (!isEntered && !IsExcluded(level, name)))
         {
             Add(level, name, kind, isOpaque);
             return;
@@ -194,6 +207,10 @@ internal sealed class TreeWalker(TreeCalls calls, WalkOptions options, IWalkSink
         return null;
     }
 
+    // A folder that is only listed is not opened, so whether it is the one to leave out is asked by name.
+    private bool IsExcluded(Level level, ReadOnlySpan<byte> name) =>
+        options.Excluded is { } excluded && calls.Stat(level.Handle.Fd, name, out TreeStatus status) == 0 && excluded == (status.Device, status.Inode);
+
     private string? FolderReason(in TreeStatus status)
     {
         if (!options.CrossFileSystems && status.Device != _rootDevice)
@@ -215,7 +232,8 @@ internal sealed class TreeWalker(TreeCalls calls, WalkOptions options, IWalkSink
     private void Enter(DirectoryHandle handle, IgnoreRules? outer, in TreeStatus status)
     {
         IgnoreRules? rules = ReadRules(handle, outer);
-        _levels.Add(new Level(handle, new DirectoryCursor(calls, handle.Fd), rules, status));
+        bool isListed = options.Scope is null || options.Scope.Lists(Encoding.UTF8.GetString(handle.Path));
+        _levels.Add(new Level(handle, new DirectoryCursor(calls, handle.Fd), rules, status) { IsListed = isListed });
     }
 
     private void Leave(Level level)
