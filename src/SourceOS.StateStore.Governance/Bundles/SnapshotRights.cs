@@ -33,11 +33,11 @@ internal sealed class SnapshotRights
             : new Rights(_context, _view, _actor, _now).Check(capability, profile, workspace, kind, id);
     }
 
-    private sealed class View(ReadSnapshot snapshot) : IStateView
+    internal sealed class View(ReadSnapshot snapshot) : IStateView
     {
         public ulong Sequence => snapshot.Sequence;
 
-        public ulong CountLive(RecordKind kind) => (ulong)snapshot.Range(kind).ToList().Count;
+        public ulong CountLive(RecordKind kind) => snapshot.GetStatus().LiveCount(kind);
 
         public bool TryGet(RecordKind kind, string id, out RecordView record) => snapshot.TryGet(kind, Encoding.UTF8.GetBytes(id), out record);
     }

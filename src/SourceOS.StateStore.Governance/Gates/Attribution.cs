@@ -3,11 +3,12 @@
 
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Governance.Bundles;
+using SourceOS.StateStore.Governance.Migrations;
 using SourceOS.StateStore.Governance.Records;
 
 namespace SourceOS.StateStore.Governance.Gates;
 
-/// <summary>Sets the attribution of objects. Writer thread only.</summary>
+/// <summary>Sets the attribution of objects. Thread-safe: it keeps nothing.</summary>
 internal sealed class Attribution : ICommitAmender
 {
     private static readonly int s_createdBy = Slots.Of(RecordKind.Object, "created_by_actor");
@@ -63,6 +64,7 @@ internal sealed class Attribution : ICommitAmender
     internal static CommitRefusal? Judge(in ProposedChange change, in Rights rights) =>
         !change.Options.KeepsAttribution || change.Kind != RecordKind.Object || change.Action != EventAction.Put
             || rights.Actor.Type == BundleImport.BridgeType || rights.Holds(Capabilities.Replicate) || rights.Holds(Capabilities.Merge)
+            || (change.EventType == MigrationRollback.RolledBackEvent && rights.Holds(Capabilities.MigrateSchema))
             ? null
             : Refusals.Of("attribution.foreign", $"{Refusals.Name(change)} would keep makers and times that the session of '{rights.Actor.Id}' did not set.", $"Act as an import bridge or as an actor that holds '{Capabilities.Replicate}', or let the store set them.", change);
 

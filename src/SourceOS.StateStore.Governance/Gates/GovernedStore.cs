@@ -50,7 +50,7 @@ public static class GovernedStore
         options.Gates.Add(new SignatureGate(context));
         options.Gates.Add(new PolicyGate(context));
         options.Signer ??= new ChangeSigner();
-        (options.Signer as ChangeSigner)?.Follow(context.Keys);
+        (options.Signer as ChangeSigner)?.Follow(context.Keys, options.Clock ?? TimeProvider.System);
         options.Amender ??= new Attribution();
         options.RefusalAuditor ??= new RefusalAudit();
         return context;

@@ -206,6 +206,9 @@ internal sealed class MigrationRun(StateStore store, StateSession session, Migra
                     _ => MigrationRollback.MigratedEvent,
                 },
                 Lane = Lane.Migration,
+
+                // A roll back brings back exactly what was, its makers and times included.
+                KeepsAttribution = write.Outcome == MigrationOutcome.RollBack,
                 DataJson = Documents.Data(writer => writer.WriteString("migration"u8, file.Manifest.Id)),
             });
         }

@@ -2,6 +2,7 @@
 // another actor; a change that carries a signature keeps it; a key file that cannot be used is an error and never a silent "unsigned".
 
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Bundles;
 using SourceOS.StateStore.Governance.Gates;
 using SourceOS.StateStore.Governance.Keys;
 using SourceOS.StateStore.Governance.Records;
@@ -14,6 +15,8 @@ namespace SourceOS.StateStore.Governance.Signing;
 public sealed class ChangeSigner(KeyFolder? folder = null) : IBatchSigner
 {
     private const string Salvaged = "sync.repair.salvaged";
+    private readonly Attribution _attribution = new();
+    private TimeProvider _clock = TimeProvider.System;
     private SigningKeys? _keys;
     private bool _isForRepair;
 
@@ -43,11 +46,15 @@ public sealed class ChangeSigner(KeyFolder? folder = null) : IBatchSigner
 
         List<int> privileged = [.. Enumerable.Range(0, changes.Count).Where(i => NeedsSignature(changes[i], snapshot))];
         using PrivateKey? key = privileged.Count == 0 ? null : Load(snapshot, session.ActorId);
-        return key is null ? [] : [.. privileged.Select(i => new SignedData(i, Sign(store.Id, session.ActorId, changes[i], snapshot, key)))];
+        return key is null ? [] : [.. privileged.Select(i => Sign(i, store.Id, session, changes[i], snapshot, key))];
     }
 
     /// <summary>Learns from a governed store when there is nothing to do.</summary>
-    internal void Follow(SigningKeys keys) => _keys = keys;
+    internal void Follow(SigningKeys keys, TimeProvider clock)
+    {
+        _keys = keys;
+        _clock = clock;
+    }
 
     private PrivateKey? Load(ReadSnapshot snapshot, string actorId)
     {
@@ -74,10 +81,13 @@ public sealed class ChangeSigner(KeyFolder? folder = null) : IBatchSigner
     private static bool IsHeldNow(string id, ReadSnapshot snapshot) =>
         snapshot.TryGet(RecordKind.Object, System.Text.Encoding.UTF8.GetBytes(id), out RecordView record) && RetentionGate.IsHeld(record.Body);
 
-    private static byte[] Sign(Guid storeId, string actorId, in ProposedChange change, ReadSnapshot snapshot, PrivateKey key)
+    // What the store says of an object's makers is part of what is signed, so it is set before: the writer thread finds it true and leaves it.
+    private SignedData Sign(int index, Guid storeId, SessionIdentity session, in ProposedChange change, ReadSnapshot snapshot, PrivateKey key)
     {
         ulong now = snapshot.TryGet(change.Kind, System.Text.Encoding.UTF8.GetBytes(change.Id), out RecordView record) ? record.Sequence : 0;
-        SignedChange subject = new(storeId, change.Action, change.Kind, change.Id, change.Options.ExpectedSequence ?? now, actorId, change.Body);
-        return ChangeSignature.Attach(subject, change.Options.DataJson, key);
+        byte[]? amended = change.Action == EventAction.Put ? _attribution.Amend(session, change, new SnapshotRights.View(snapshot), _clock.GetUtcNow()) : null;
+        ReadOnlyMemory<byte> body = amended ?? change.Body;
+        SignedChange subject = new(storeId, change.Action, change.Kind, change.Id, change.Options.ExpectedSequence ?? now, session.ActorId, body);
+        return new SignedData(index, ChangeSignature.Attach(subject, change.Options.DataJson, key), amended is null ? (ReadOnlyMemory<byte>?)null : body);
     }
 }

@@ -143,6 +143,11 @@ public sealed class CommitBatch
             CommitChange change = _changes[one.Index];
             LengthBytes += one.DataJson.Length - change.Options.DataJson.Length;
             change.SetData(one.DataJson);
+            if (one.Body is { } body)
+            {
+                LengthBytes += body.Length - change.Body.Length;
+                change.Amend(body);
+            }
         }
     }
 

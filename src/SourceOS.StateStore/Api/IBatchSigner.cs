@@ -1,12 +1,13 @@
 // Why this file exists: privileged writes carry signatures, and what makes them must see a batch before it is queued. Invariants: a signer sees what the gates will see; it changes the events'
-// data and nothing else; it runs on the thread of whoever commits, so that the writer thread never waits for a key.
+// data, and a body only by what the store would add to it anyway; it runs on the thread of whoever commits, so that the writer thread never waits for a key.
 
 namespace SourceOS.StateStore;
 
-/// <summary>The data of an event with its signature in it.</summary>
+/// <summary>The data of an event with its signature in it, and the body that was signed.</summary>
 /// <param name="Index">Which change of the batch, from 0.</param>
 /// <param name="DataJson">The event's data from now on; one JSON value of at most 65,536 bytes.</param>
-public readonly record struct SignedData(int Index, ReadOnlyMemory<byte> DataJson);
+/// <param name="Body">The body from now on, when what the store adds to it was added before it was signed; null leaves it.</param>
+public readonly record struct SignedData(int Index, ReadOnlyMemory<byte> DataJson, ReadOnlyMemory<byte>? Body = null);
 
 /// <summary>Signs changes before they are queued. Implementations are called from many threads at once.</summary>
 public interface IBatchSigner

@@ -25,7 +25,7 @@ internal sealed class CommitChange(
     internal bool IsSalvage { get; init; }
 
     /// <summary>Takes the body that is written instead of the caller's.</summary>
-    internal void Amend(byte[] amended) => Body = amended;
+    internal void Amend(ReadOnlyMemory<byte> amended) => Body = amended;
 
     internal bool HasSubject => Id.Length > 0;
 
