@@ -123,7 +123,7 @@ internal sealed class StoreReader : SnapshotSource, IDisposable
         {
             throw new StateStoreException(
                 StateStoreErrorCode.StateDamaged,
-                $"The state does not prove: {flaw}.",
+                $"The state does not prove: {flaw.TrimEnd('.')}.",
                 _generation.Map.FilePath,
                 "The log still holds the truth: run `statestore repair --apply` to rebuild the state.");
         }

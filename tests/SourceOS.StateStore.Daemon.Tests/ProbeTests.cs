@@ -53,6 +53,37 @@ public sealed class ProbeTests
     }
 
     [Fact]
+    public async Task The_page_of_a_state_that_cannot_be_read_still_shows_where_the_damage_lies()
+    {
+        using DaemonStore store = new();
+        string state = System.IO.Path.Combine(store.Path, "state", "g1", "data.mdb");
+        byte[] bytes = File.ReadAllBytes(state);
+        byte[] wanted = "note:shown"u8.ToArray();
+        for (int at = bytes.AsSpan().IndexOf(wanted), next; at >= 0; at = next < 0 ? -1 : at + 1 + next)
+        {
+            bytes[at] = 0xFF;
+            next = bytes.AsSpan(at + 1).IndexOf(wanted);
+        }
+
+        File.WriteAllBytes(state, bytes);
+        using DaemonProcess daemon = await DaemonProcess.StartAsync(store.Path);
+        string text = "";
+        for (int i = 0; !text.Contains("<li class=bad>state/g1/data.mdb", StringComparison.Ordinal); i++)
+        {
+            // Until the check of the whole store has ended nothing may be called sound.
+            Assert.DoesNotContain("<li class=good>", text, StringComparison.Ordinal);
+            Assert.True(i < 600, text);
+            using HttpResponseMessage page = await daemon.Client.GetAsync(new Uri("/", UriKind.Relative));
+            text = await page.Content.ReadAsStringAsync();
+            Assert.Equal(503, (int)page.StatusCode);
+            Assert.Contains("class=word>unsafe<", text, StringComparison.Ordinal);
+            await Task.Delay(100);
+        }
+
+        Assert.Contains("<li class=good>events/segment-00000000.log", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_damaged_log_is_unsafe_everywhere_and_its_preview_changes_nothing()
     {
         using DaemonStore store = new();
