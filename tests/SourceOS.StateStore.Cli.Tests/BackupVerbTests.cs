@@ -5,6 +5,7 @@ using SourceOS.StateStore.Keys;
 
 namespace SourceOS.StateStore.Cli.Tests;
 
+[System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public sealed class BackupVerbTests
 {
     [Fact]

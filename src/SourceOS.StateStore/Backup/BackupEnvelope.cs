@@ -46,8 +46,8 @@ internal sealed record BackupEnvelope(Hash256 Salt, long? Cost, int BlockSize, i
         }
 
         string[] kdf = lines[2].Split(' ');
-        if (!lines[3].StartsWith("salt ", StringComparison.Ordinal) || !Hash256.TryParse(lines[3][5..], out Hash256 salt)
-            || !lines[4].StartsWith("check ", StringComparison.Ordinal) || !Hash256.TryParse(lines[4][6..], out check))
+        if (!lines[3].StartsWith("salt ", StringComparison.Ordinal) || !Hash256.TryParse(lines[3].AsSpan(5), out Hash256 salt)
+            || !lines[4].StartsWith("check ", StringComparison.Ordinal) || !Hash256.TryParse(lines[4].AsSpan(6), out check))
         {
             return false;
         }

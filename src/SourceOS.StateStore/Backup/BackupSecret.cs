@@ -136,6 +136,11 @@ public sealed class BackupSecret : IDisposable
     private static byte[] ReadPrivate(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        if (OperatingSystem.IsWindows())
+        {
+            throw new PlatformNotSupportedException("Secrets are kept in files with a mode; this system has none.");
+        }
+
         LinuxFileOps ops = LinuxFileOps.Instance;
         if (ops.Stat(path, out FileStatus status) == -Errno.ENOENT)
         {

@@ -100,7 +100,7 @@ public sealed class PolicyServiceTests : IDisposable
     }
 
     [Fact]
-    public void A_plan_asks_the_service_and_explaining_tells_its_last_recorded_word_and_asks_nobody()
+    public async Task A_plan_asks_the_service_and_explaining_tells_its_last_recorded_word_and_asks_nobody()
     {
         Says("allow");
         Load();
@@ -134,7 +134,7 @@ public sealed class PolicyServiceTests : IDisposable
         Says("allow");
         Done(_store.Session(), Batch(Shared("object:a", ""","title":"new" """)));
         Assert.Equal("unknown", Answer("object:a", 5).Value);
-        PlanResult again = PlanRoom.RetryAsync(_store.Store, _store.Session(), denied.Id, DateTimeOffset.UtcNow).GetAwaiter().GetResult()!;
+        PlanResult again = (await PlanRoom.RetryAsync(_store.Store, _store.Session(), denied.Id, DateTimeOffset.UtcNow))!;
         Assert.Equal("planned", again.Status);
         Assert.Equal(denied.Id, again.Id);
         Assert.Equal("yes", Answer("object:a", 5).Value);

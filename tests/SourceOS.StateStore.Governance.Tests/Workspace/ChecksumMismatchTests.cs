@@ -167,11 +167,11 @@ public sealed class ChecksumMismatchTests : IDisposable
     }
 
     [Fact]
-    public void Who_may_not_write_records_nothing()
+    public async Task Who_may_not_write_records_nothing()
     {
         _store.AddActor("actor:reader", """["read"]""");
         Rot();
-        MismatchRecord refused = ChecksumMismatch.RecordAsync(_store.Store, _store.Session("actor:reader"), WorkspaceReader.Check(_store.Store, _id)!, s_now).GetAwaiter().GetResult();
+        MismatchRecord refused = await ChecksumMismatch.RecordAsync(_store.Store, _store.Session("actor:reader"), WorkspaceReader.Check(_store.Store, _id)!, s_now);
         Assert.Equal("", refused.ConflictId);
         Assert.Equal("actor.capability", refused.Receipt!.Refusal!.Rule);
         Assert.Equal("active", _store.Get(RecordKind.Object, _id)!.Text("state"));

@@ -8,6 +8,7 @@ using Xunit.Abstractions;
 
 namespace SourceOS.StateStore.Tests;
 
+[System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public sealed class EncryptedBackupTests(ITestOutputHelper output)
 {
     private const int Chunk = BackupCipher.ChunkLengthBytes;
