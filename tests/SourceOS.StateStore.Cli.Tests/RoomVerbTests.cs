@@ -129,8 +129,15 @@ public sealed class RoomVerbTests
         Assert.Contains("Because.", Answer(store, 6).GetProperty("sentence").GetString(), StringComparison.Ordinal);
         Assert.Contains("Because.", store.Run("policy", "check", "--object", "object:a", "--question", "leave_device").Exits(1).Out, StringComparison.Ordinal);
 
-        judge.Answer = static _ => { Thread.Sleep(600); return null; };
+        // It answers nobody until the caller has given up.
+        using ManualResetEventSlim hasGivenUp = new();
+        judge.Answer = _ =>
+        {
+            hasGivenUp.Wait(60_000);
+            return null;
+        };
         Assert.Equal("policy.service-unreachable", store.Run(plan).Exits(1).Json.GetProperty("blocked")[0].GetProperty("rule").GetString());
+        hasGivenUp.Set();
         judge.Answer = static _ => "HTTP/1.1 200 OK\r\n\r\nperhaps";
         Assert.Equal("policy.service-answer", store.Run(plan).Exits(1).Json.GetProperty("blocked")[0].GetProperty("rule").GetString());
 
@@ -163,7 +170,7 @@ public sealed class RoomVerbTests
     private static string Membership(string more) => $$"""{"schema":"sourceos.workspace-membership/v1alpha1","membership_id":"m:1","actor_id":"actor:bot","workspace_id":"workspace:v"{{more}}}""";
 
     private static string Policy(int port) =>
-        $$"""{"schema":"sourceos.policy-rules/v1alpha1","policy_id":"t","version":"v1","service":{"url":"http://127.0.0.1:{{port}}/policy","timeout_ms":200,"retries":1},"defaults":{"write":"allow","delete":"allow","leave_device":"allow","sync_workspace":"allow"},"rules":[]}""";
+        $$"""{"schema":"sourceos.policy-rules/v1alpha1","policy_id":"t","version":"v1","service":{"url":"http://127.0.0.1:{{port}}/policy","timeout_ms":4000,"retries":1},"defaults":{"write":"allow","delete":"allow","leave_device":"allow","sync_workspace":"allow"},"rules":[]}""";
 
     private static JsonElement Answer(Statestore store, int number) => store.Run("explain", "object:a", "--json").Exits(0).Json.GetProperty("answers")[number - 1];
 

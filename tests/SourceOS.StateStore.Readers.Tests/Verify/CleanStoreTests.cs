@@ -194,7 +194,7 @@ public sealed class CleanStoreTests : IDisposable
     public void Codes_are_unique_and_well_formed()
     {
         Assert.Equal(FindingKinds.All.Count, FindingKinds.All.Select(static kind => kind.Code).Distinct().Count());
-        Assert.All(FindingKinds.All, static kind => Assert.Matches("^(store|log|state|workspace)(\\.[a-z-]+)+$", kind.Code));
+        Assert.All(FindingKinds.All, static kind => Assert.Matches("^(store|log|state|workspace|checkpoint)(\\.[a-z-]+)+$", kind.Code));
         Assert.True(FindingKinds.All.Count > 50);
     }
 
