@@ -2,6 +2,7 @@
 // Invariants: reads only the given bytes; allocates nothing.
 
 using System.Text.Unicode;
+using static System.Buffers.Binary.BinaryPrimitives;
 
 namespace SourceOS.StateStore.Format;
 
@@ -15,6 +16,44 @@ internal static class ByteRules
     {
         int at = bytes[start..end].IndexOfAnyExcept((byte)0);
         return at < 0 ? FormatFault.None : new FormatFault(FaultCode.ReservedNotZero, start + at);
+    }
+
+    /// <summary>
+    /// The fault of a file's head of the common form, or none: magic (8), version (2), lowest reader version (2), flags (4, none known), and CRC32C of all before it in its last 4 bytes.
+    /// </summary>
+    internal static FormatFault CheckHead(ReadOnlySpan<byte> source, int lengthBytes, ReadOnlySpan<byte> magic)
+    {
+        const int versionAt = 8;
+        const int flagsAt = 12;
+        if (source.Length != lengthBytes)
+        {
+            return new FormatFault(source.Length < lengthBytes ? FaultCode.Truncated : FaultCode.TrailingBytes, Math.Min(source.Length, lengthBytes));
+        }
+
+        if (IsZero(source))
+        {
+            return new FormatFault(FaultCode.NeverWritten, 0);
+        }
+
+        if (!source.StartsWith(magic))
+        {
+            return new FormatFault(FaultCode.BadMagic, 0);
+        }
+
+        int checksumAt = lengthBytes - 4;
+        if (ReadUInt32LittleEndian(source[checksumAt..]) != Checksum.Crc32C(source[..checksumAt]))
+        {
+            return new FormatFault(FaultCode.ChecksumMismatch, checksumAt);
+        }
+
+        int version = ReadUInt16LittleEndian(source[versionAt..]);
+        int lowestReader = ReadUInt16LittleEndian(source[(versionAt + 2)..]);
+        if (version < 1 || lowestReader < 1 || lowestReader > version || lowestReader > FormatLimits.FormatVersion)
+        {
+            return new FormatFault(FaultCode.UnsupportedVersion, versionAt);
+        }
+
+        return ReadUInt32LittleEndian(source[flagsAt..]) != 0 ? new FormatFault(FaultCode.UnknownFlag, flagsAt) : FormatFault.None;
     }
 
     /// <summary>Whether page and segment sizes are within the format's bounds.</summary>

@@ -121,39 +121,8 @@ public readonly record struct SegmentHeader
 
     private static FormatFault Check(ReadOnlySpan<byte> source)
     {
-        if (source.Length != LengthBytes)
-        {
-            return new FormatFault(source.Length < LengthBytes ? FaultCode.Truncated : FaultCode.TrailingBytes, Math.Min(source.Length, LengthBytes));
-        }
-
-        if (ByteRules.IsZero(source))
-        {
-            return new FormatFault(FaultCode.NeverWritten, 0);
-        }
-
-        if (!source[..Magic.Length].SequenceEqual(Magic))
-        {
-            return new FormatFault(FaultCode.BadMagic, MagicAt);
-        }
-
-        if (ReadUInt32LittleEndian(source[ChecksumAt..]) != Checksum.Crc32C(source[..ChecksumAt]))
-        {
-            return new FormatFault(FaultCode.ChecksumMismatch, ChecksumAt);
-        }
-
-        int version = ReadUInt16LittleEndian(source[VersionAt..]);
-        int lowestReader = ReadUInt16LittleEndian(source[LowestReaderAt..]);
-        if (version < 1 || lowestReader < 1 || lowestReader > version || lowestReader > FormatLimits.FormatVersion)
-        {
-            return new FormatFault(FaultCode.UnsupportedVersion, VersionAt);
-        }
-
-        if (ReadUInt32LittleEndian(source[FlagsAt..]) != 0)
-        {
-            return new FormatFault(FaultCode.UnknownFlag, FlagsAt);
-        }
-
-        FormatFault fault = ByteRules.CheckZero(source, ReservedAAt, CreatedAtAt);
+        FormatFault fault = ByteRules.CheckHead(source, LengthBytes, Magic);
+        fault = fault.IsFault ? fault : ByteRules.CheckZero(source, ReservedAAt, CreatedAtAt);
         fault = fault.IsFault ? fault : ByteRules.CheckZero(source, ReservedBAt, ChecksumAt);
         return fault.IsFault ? fault : CheckRanges(source);
     }

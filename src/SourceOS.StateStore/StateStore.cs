@@ -155,7 +155,7 @@ public sealed class StateStore : IAsyncDisposable, IDisposable
         }
 
         _writer.ThrowIfClosed();
-        return _writer.Checkpoints.MakeNow(cancellationToken).Sequence;
+        return _writer.Checkpoints.MakeNow(cancellationToken);
     }
 
     /// <summary>Follows the events of the store: all from a sequence on, in order, each once, then new ones as they become visible.</summary>

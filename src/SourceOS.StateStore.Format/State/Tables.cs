@@ -133,6 +133,15 @@ public static class Tables
         BinaryPrimitives.WriteUInt64LittleEndian(valueWithRoom[length..], Checksum.Xxh64(Identity(table, key), valueWithRoom[..length]));
     }
 
+    /// <summary>Whether an entry of a digested table passes the check that its value carries.</summary>
+    /// <param name="table">A table whose entries carry checks: any but <see cref="StateTable.Meta"/>.</param>
+    /// <param name="key">The entry's key.</param>
+    /// <param name="value">The stored value.</param>
+    /// <returns>True when it does.</returns>
+    public static bool EntryHolds(StateTable table, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value) => table == StateTable.Records
+        ? RecordEnvelope.TryRead(key, value, out _, out _)
+        : TryVerifyCheck(table, key, value, out _);
+
     /// <summary>Checks an entry and hands out its value without the check.</summary>
     /// <param name="table">The table.</param>
     /// <param name="key">The entry's key.</param>

@@ -91,31 +91,10 @@ public sealed class StateCheckpointHeader
 
     private static FormatFault Check(ReadOnlySpan<byte> source)
     {
-        if (source.Length != LengthBytes)
+        FormatFault fault = ByteRules.CheckHead(source, LengthBytes, Magic);
+        if (fault.IsFault)
         {
-            return new FormatFault(source.Length < LengthBytes ? FaultCode.Truncated : FaultCode.TrailingBytes, Math.Min(source.Length, LengthBytes));
-        }
-
-        if (!source[..Magic.Length].SequenceEqual(Magic))
-        {
-            return new FormatFault(ByteRules.IsZero(source) ? FaultCode.NeverWritten : FaultCode.BadMagic, MagicAt);
-        }
-
-        if (ReadUInt32LittleEndian(source[ChecksumAt..]) != Checksum.Crc32C(source[..ChecksumAt]))
-        {
-            return new FormatFault(FaultCode.ChecksumMismatch, ChecksumAt);
-        }
-
-        int version = ReadUInt16LittleEndian(source[VersionAt..]);
-        int lowestReader = ReadUInt16LittleEndian(source[LowestReaderAt..]);
-        if (version < 1 || lowestReader < 1 || lowestReader > version || lowestReader > FormatLimits.FormatVersion)
-        {
-            return new FormatFault(FaultCode.UnsupportedVersion, VersionAt);
-        }
-
-        if (ReadUInt32LittleEndian(source[FlagsAt..]) != 0)
-        {
-            return new FormatFault(FaultCode.UnknownFlag, FlagsAt);
+            return fault;
         }
 
         uint length = ReadUInt32LittleEndian(source[StateLengthAt..]);
@@ -124,7 +103,7 @@ public sealed class StateCheckpointHeader
             return new FormatFault(FaultCode.OutOfRange, StateLengthAt);
         }
 
-        FormatFault fault = ByteRules.CheckZero(source, ReservedAt, StateAt);
+        fault = ByteRules.CheckZero(source, ReservedAt, StateAt);
         return fault.IsFault ? fault : ByteRules.CheckZero(source, StateAt + (int)length, ChecksumAt);
     }
 }

@@ -22,6 +22,7 @@ public sealed class StateCheckpointFile : IDisposable
     private readonly PositionalFile _file;
     private readonly StateDigest _stored = new();
     private readonly StateDigest _computed = new();
+    private readonly byte[] _head;
     private readonly byte[] _lastKey = new byte[Tables.MaxKeyLengthBytes];
     private byte[] _storedBytes = new byte[StateCheckpointBlock.TargetLengthBytes];
     private byte[] _raw = new byte[StateCheckpointBlock.TargetLengthBytes * 2];
@@ -32,9 +33,10 @@ public sealed class StateCheckpointFile : IDisposable
     private long _blocks;
     private long _entries;
 
-    private StateCheckpointFile(PositionalFile file, StateCheckpointHeader header, long lengthBytes)
+    private StateCheckpointFile(PositionalFile file, byte[] head, StateCheckpointHeader header, long lengthBytes)
     {
         _file = file;
+        _head = head;
         Header = header;
         LengthBytes = lengthBytes;
     }
@@ -155,19 +157,16 @@ public sealed class StateCheckpointFile : IDisposable
             return ReadStatus.Ok;
         }
 
-        StateCheckpointFile made = new(opened, header, length);
+        StateCheckpointFile made = new(opened, head, header, length);
         if (!made._stored.TryDecode(head.AsSpan(StateCheckpointHeader.LengthBytes), out fault))
         {
             fault = fault.At(StateCheckpointHeader.LengthBytes);
             return ReadStatus.Ok;
         }
 
-        made._head = head;
         file = made;
         return ReadStatus.Ok;
     }
-
-    private byte[] _head = [];
 
     private void Start(int pageBits)
     {
@@ -286,14 +285,9 @@ public sealed class StateCheckpointFile : IDisposable
 
     private bool Holds(StateTable table, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, long pageStart)
     {
-        if (table == StateTable.Records)
-        {
-            return RecordEnvelope.TryRead(key, value, out _, out _);
-        }
-
         if (table != StateTable.Frames)
         {
-            return Tables.TryVerifyCheck(table, key, value, out _);
+            return Tables.EntryHolds(table, key, value);
         }
 
         if (!FrameEntry.TryDecode(key, value, out FrameEntry frame))

@@ -14,7 +14,6 @@ namespace SourceOS.StateStore.Checkpoints;
 internal sealed class CheckpointKeeper : IDisposable
 {
     private const int RestMs = 8;
-    private const int GraceMs = 1000;
     private const int MaxWaitingFrontiers = 64;
 
     // A checkpoint at close makes the caller wait; beyond this a long-lived writer makes it in the background.
@@ -29,12 +28,9 @@ internal sealed class CheckpointKeeper : IDisposable
     private readonly TimeProvider _clock;
     private readonly EngineMetrics _metrics;
     private readonly ILogger _logger;
-    private readonly Lock _gate = new();
     private readonly Lock _making = new();
-    private readonly ManualResetEventSlim _idle = new(initialState: true);
-    private readonly CancellationTokenSource _cancellation = new();
+    private readonly OnDemandThread _thread;
     private readonly Queue<StateHeader> _frontiers = new();
-    private Thread? _thread;
     private bool _isTidy;
     private bool _isDue;
     private int _segment;
@@ -56,6 +52,7 @@ internal sealed class CheckpointKeeper : IDisposable
         _clock = options.Clock ?? TimeProvider.System;
         _metrics = metrics;
         _logger = logger;
+        _thread = new OnDemandThread("statestore-checkpoint", Run);
         _lastMadeAt = _clock.GetTimestamp();
         if (!options.KeepsCheckpoints)
         {
@@ -64,11 +61,7 @@ internal sealed class CheckpointKeeper : IDisposable
 
         StateHeader header = state.Published.Header;
         _segment = SegmentOf(header.LogPosition);
-        _lastSequence = superblock.BaseSequence - 1;
-        foreach (ulong sequence in CheckpointFolder.List(ops, layout).Where(sequence => sequence <= header.LastSequence).Take(1))
-        {
-            _lastSequence = Math.Max(_lastSequence, sequence);
-        }
+        _lastSequence = Math.Max(superblock.BaseSequence - 1, CheckpointFolder.List(ops, layout).Find(sequence => sequence <= header.LastSequence));
     }
 
     /// <summary>What was done so far.</summary>
@@ -76,9 +69,9 @@ internal sealed class CheckpointKeeper : IDisposable
     {
         get
         {
-            lock (_gate)
+            lock (_thread.Gate)
             {
-                return new CheckpointStatus(_options.KeepsCheckpoints, _made, _failures, _lastFailure, _lastSequence, _thread is not null);
+                return new CheckpointStatus(_options.KeepsCheckpoints, _made, _failures, _lastFailure, _lastSequence, _thread.IsRunning);
             }
         }
     }
@@ -98,9 +91,9 @@ internal sealed class CheckpointKeeper : IDisposable
             return;
         }
 
-        lock (_gate)
+        lock (_thread.Gate)
         {
-            if (_cancellation.IsCancellationRequested)
+            if (_thread.IsStopped)
             {
                 return;
             }
@@ -112,26 +105,27 @@ internal sealed class CheckpointKeeper : IDisposable
 
             _segment = segment;
             _isDue |= isDue;
-            if (_thread is null && (_isDue || _frontiers.Count > 0))
+            if ((_isDue || _frontiers.Count > 0) && _thread.TryStart() is { } failure)
             {
-                StartThread();
+                _failures++;
+                _lastFailure = failure;
             }
         }
     }
 
     /// <summary>Makes a checkpoint now, on the caller's thread.</summary>
-    /// <returns>The sequence that it folds, and its length.</returns>
-    internal (ulong Sequence, long LengthBytes) MakeNow(CancellationToken cancellation = default) => Make(0, cancellation);
+    /// <returns>The last sequence that it folds.</returns>
+    internal ulong MakeNow(CancellationToken cancellation = default) => Make(0, cancellation);
 
-    private (ulong Sequence, long LengthBytes) Make(int restMs, CancellationToken cancellation)
+    private ulong Make(int restMs, CancellationToken cancellation)
     {
         lock (_making)
         {
             using LmdbReadPin pin = _state.Pin(out StateRoots roots);
             CheckpointMaker maker = new(_ops, _layout, _superblock, _clock) { RestMs = restMs, ReserveBytes = _options.ReserveBytes };
-            long length = maker.Make(new StateView(roots), cancellation);
+            maker.Make(new StateView(roots), cancellation);
             NoteMade(roots.Header);
-            return (roots.Header.LastSequence, length);
+            return roots.Header.LastSequence;
         }
     }
 
@@ -148,7 +142,7 @@ internal sealed class CheckpointKeeper : IDisposable
 
         try
         {
-            Stop();
+            _thread.Stop();
             _ = MakeNow();
         }
         catch (Exception exception)
@@ -158,17 +152,8 @@ internal sealed class CheckpointKeeper : IDisposable
         }
     }
 
-    /// <summary>Waits until nothing is left to make.</summary>
-    /// <returns>Whether that is so.</returns>
-    internal bool Wait(int timeoutMs) => _idle.Wait(timeoutMs);
-
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        Stop();
-        _cancellation.Dispose();
-        _idle.Dispose();
-    }
+    public void Dispose() => _thread.Dispose();
 
     private int SegmentOf(long position) => position <= 0 ? 0 : _geometry.SegmentOf(position - 1);
 
@@ -198,36 +183,6 @@ internal sealed class CheckpointKeeper : IDisposable
         }
 
         return records;
-    }
-
-    private void Stop()
-    {
-        _ = _idle.Wait(GraceMs);
-        Thread? thread;
-        lock (_gate)
-        {
-            _cancellation.Cancel();
-            thread = _thread;
-        }
-
-        thread?.Join();
-    }
-
-    private void StartThread()
-    {
-        try
-        {
-            _idle.Reset();
-            _thread = new Thread(Run) { IsBackground = true, Name = "statestore-checkpoint" };
-            _thread.Start();
-        }
-        catch (Exception exception) when (exception is OutOfMemoryException or ThreadStartException)
-        {
-            _thread = null;
-            _idle.Set();
-            _failures++;
-            _lastFailure = exception.Message;
-        }
     }
 
     private void Run()
@@ -261,14 +216,13 @@ internal sealed class CheckpointKeeper : IDisposable
 
     private bool TryTake(out StateHeader? frontier)
     {
-        lock (_gate)
+        lock (_thread.Gate)
         {
             frontier = null;
-            bool isLeft = !_cancellation.IsCancellationRequested && (_frontiers.TryDequeue(out frontier) || _isDue);
+            bool isLeft = !_thread.IsStopped && (_frontiers.TryDequeue(out frontier) || _isDue);
             if (!isLeft)
             {
-                _thread = null;
-                _idle.Set();
+                _thread.End();
             }
 
             return isLeft;
@@ -294,11 +248,11 @@ internal sealed class CheckpointKeeper : IDisposable
     {
         try
         {
-            _ = Make(RestMs, _cancellation.Token);
+            _ = Make(RestMs, _thread.Token);
         }
         finally
         {
-            lock (_gate)
+            lock (_thread.Gate)
             {
                 _isDue = false;
             }
@@ -307,7 +261,7 @@ internal sealed class CheckpointKeeper : IDisposable
 
     private void NoteMade(StateHeader header)
     {
-        lock (_gate)
+        lock (_thread.Gate)
         {
             _made++;
             _lastSequence = header.LastSequence;
@@ -319,7 +273,7 @@ internal sealed class CheckpointKeeper : IDisposable
 
     private void Fail(Exception exception)
     {
-        lock (_gate)
+        lock (_thread.Gate)
         {
             _failures++;
             _lastFailure = exception.Message;

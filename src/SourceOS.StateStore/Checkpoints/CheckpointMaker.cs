@@ -37,10 +37,9 @@ internal sealed class CheckpointMaker(FileOps ops, StoreLayout layout, Superbloc
     /// <summary>Makes the checkpoint of a snapshot that is pinned meanwhile.</summary>
     /// <param name="view">The snapshot.</param>
     /// <param name="cancellation">Gives up between blocks.</param>
-    /// <returns>Length of the file.</returns>
     /// <exception cref="StateStoreException">StateDamaged when the state does not prove; DiskFull, InputOutput. What was there before is left as it is.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    internal long Make(StateView view, CancellationToken cancellation = default)
+    internal void Make(StateView view, CancellationToken cancellation = default)
     {
         StateHeader header = view.Roots.Header;
         ThrowIfSpaceIsLow((long)(view.Roots.Meta.LastPage + 1) * view.Roots.Meta.PageSizeBytes);
@@ -60,7 +59,6 @@ internal sealed class CheckpointMaker(FileOps ops, StoreLayout layout, Superbloc
             StoreDirectory.Rename(ops, unfinished, path);
             StoreDirectory.Sync(ops, layout.CheckpointsPath);
             CheckpointFolder.DropOld(ops, layout);
-            return _at;
         }
         catch
         {

@@ -12,7 +12,6 @@ namespace SourceOS.StateStore.Parity;
 /// <summary>Keeps the parity of an open store.</summary>
 internal sealed class ParityKeeper : IDisposable
 {
-    private const int GraceMs = 1000;
     private const int RestMs = 8;
 
     private readonly FileOps _ops;
@@ -24,10 +23,7 @@ internal sealed class ParityKeeper : IDisposable
     private readonly EngineMetrics _metrics;
     private readonly ILogger _logger;
     private readonly bool _isOn;
-    private readonly Lock _gate = new();
-    private readonly ManualResetEventSlim _idle = new(initialState: true);
-    private readonly CancellationTokenSource _cancellation = new();
-    private Thread? _thread;
+    private readonly OnDemandThread _thread;
     private bool _isTidy;
     private int _next;
     private int _end;
@@ -47,6 +43,7 @@ internal sealed class ParityKeeper : IDisposable
         _metrics = metrics;
         _logger = logger;
         _isOn = options.KeepsParity;
+        _thread = new OnDemandThread("statestore-parity", Run);
         _next = _end = _geometry.SegmentOf(superblock.BaseAddress);
     }
 
@@ -55,9 +52,9 @@ internal sealed class ParityKeeper : IDisposable
     {
         get
         {
-            lock (_gate)
+            lock (_thread.Gate)
             {
-                return new ParityStatus(_isOn, _made, _failures, _lastFailure, _end - _next + (_thread is null ? 0 : 1));
+                return new ParityStatus(_isOn, _made, _failures, _lastFailure, _end - _next + (_thread.IsRunning ? 1 : 0));
             }
         }
     }
@@ -74,9 +71,9 @@ internal sealed class ParityKeeper : IDisposable
             return;
         }
 
-        lock (_gate)
+        lock (_thread.Gate)
         {
-            if (_cancellation.IsCancellationRequested)
+            if (_thread.IsStopped)
             {
                 return;
             }
@@ -87,50 +84,20 @@ internal sealed class ParityKeeper : IDisposable
             }
 
             Volatile.Write(ref _end, end);
-            if (_thread is null)
+            if (_thread.TryStart() is { } failure)
             {
-                StartThread();
+                _failures++;
+                _lastFailure = failure;
             }
         }
     }
 
     /// <summary>Waits until nothing is left to make.</summary>
     /// <returns>Whether that is so.</returns>
-    internal bool Wait(int timeoutMs) => _idle.Wait(timeoutMs);
+    internal bool Wait(int timeoutMs) => _thread.Wait(timeoutMs);
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        // A program that commits a little and closes at once would otherwise never get to any parity.
-        _ = _idle.Wait(GraceMs);
-        Thread? thread;
-        lock (_gate)
-        {
-            _cancellation.Cancel();
-            thread = _thread;
-        }
-
-        thread?.Join();
-        _cancellation.Dispose();
-        _idle.Dispose();
-    }
-
-    private void StartThread()
-    {
-        try
-        {
-            _idle.Reset();
-            _thread = new Thread(Run) { IsBackground = true, Name = "statestore-parity" };
-            _thread.Start();
-        }
-        catch (Exception exception) when (exception is OutOfMemoryException or ThreadStartException)
-        {
-            _thread = null;
-            _idle.Set();
-            _failures++;
-            _lastFailure = exception.Message;
-        }
-    }
+    public void Dispose() => _thread.Dispose();
 
     private void Run()
     {
@@ -144,8 +111,8 @@ internal sealed class ParityKeeper : IDisposable
                     continue;
                 }
 
-                _maker.Make(segment, _cancellation.Token);
-                lock (_gate)
+                _maker.Make(segment, _thread.Token);
+                lock (_thread.Gate)
                 {
                     _made++;
                 }
@@ -185,14 +152,13 @@ internal sealed class ParityKeeper : IDisposable
 
     private bool TryTake(out int segment, out bool isOld)
     {
-        lock (_gate)
+        lock (_thread.Gate)
         {
             segment = _next;
             isOld = _next < _foundEnd;
-            if (_next >= _end || _cancellation.IsCancellationRequested)
+            if (_next >= _end || _thread.IsStopped)
             {
-                _thread = null;
-                _idle.Set();
+                _thread.End();
                 return false;
             }
 
@@ -211,7 +177,7 @@ internal sealed class ParityKeeper : IDisposable
 
     private void Fail(int segment, Exception exception)
     {
-        lock (_gate)
+        lock (_thread.Gate)
         {
             _failures++;
             _lastFailure = exception is StateStoreException known ? known.Summary : exception.Message;

@@ -71,10 +71,7 @@ internal static class StateProver
 
         private string? CheckEntry(StateTable table, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
         {
-            bool holds = table == StateTable.Records
-                ? RecordEnvelope.TryRead(key, value, out _, out _)
-                : Tables.TryVerifyCheck(table, key, value, out _);
-            if (!holds)
+            if (!Tables.EntryHolds(table, key, value))
             {
                 return $"an entry of table {table} does not pass its check";
             }

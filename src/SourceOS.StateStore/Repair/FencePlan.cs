@@ -51,6 +51,12 @@ internal sealed record FencePlan(LogSurvey Survey, IReadOnlyList<SequenceRange> 
             return null;
         }
 
+        // Without a state to start from, recovery has read every frame already: a log that may be written to is whole.
+        if (found.Decision.MayWrite && Usable(superblock, found.State) is null)
+        {
+            return null;
+        }
+
         StateInspection? usable = Usable(superblock, state) ?? Usable(superblock, found.State);
         using LogReader reader = new(layout, new LogGeometry(superblock.PageBits, superblock.SegmentBits), files);
         LogSurvey survey = LogSurvey.Run(reader, superblock, found.EndOfSegments);

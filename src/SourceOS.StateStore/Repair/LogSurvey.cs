@@ -32,41 +32,19 @@ internal sealed record LogSurvey(long WholeUntil, string StopReason, IReadOnlyLi
     /// <summary>Reads the whole log.</summary>
     internal static LogSurvey Run(LogReader reader, Superblock superblock, long endOfSegments)
     {
-        FrameScanner scanner = new(reader, superblock.StoreId, ScanStart.AtBase(superblock), endOfSegments);
+        FrameSweep sweep = new(reader, superblock, endOfSegments);
         List<SequenceRange> sound = [];
-        long searchFrom = superblock.BaseAddress;
-        long wholeUntil = -1;
-        string reason = "";
-        while (true)
+        while (sweep.MoveNext())
         {
-            ScanOutcome outcome = scanner.MoveNext();
-            if (outcome == ScanOutcome.Frame)
+            FrameHeader header = sweep.Scanner.Header;
+            sound.Add(new SequenceRange(header.FirstSequence, header.LastSequence));
+            if (sound.Count > 4096)
             {
-                FrameHeader header = scanner.Header;
-                sound.Add(new SequenceRange(header.FirstSequence, header.LastSequence));
-                searchFrom = scanner.Position;
-                if (sound.Count > 4096)
-                {
-                    sound = Merge(sound);
-                }
-
-                continue;
+                sound = Merge(sound);
             }
-
-            if (wholeUntil < 0)
-            {
-                wholeUntil = scanner.Position;
-                reason = outcome == ScanOutcome.Fault ? scanner.Fault.ToString() : "the log ends";
-            }
-
-            if (!FrameSearch.FindFrameAfter(reader, superblock.StoreId, Math.Max(searchFrom, scanner.Position), endOfSegments, out FrameCandidate candidate))
-            {
-                return new LogSurvey(wholeUntil, reason, Merge(sound));
-            }
-
-            searchFrom = candidate.Address + LogGeometry.EntryPrefixBytes;
-            scanner.Restart(ScanStart.Unlinked(candidate.Address), endOfSegments);
         }
+
+        return new LogSurvey(sweep.WholeUntil, sweep.StopReason, Merge(sound));
     }
 
     /// <summary>The sequences of a range that no sound frame holds.</summary>

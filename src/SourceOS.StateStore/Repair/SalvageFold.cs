@@ -69,49 +69,36 @@ internal sealed class SalvageFold(StoreLayout layout, Superblock superblock, Sta
         // The live state goes through the form of a checkpoint, which proves it once more on both ways.
         using StateStore live = StateStore.OpenRead(layout.StorePath, new StateStoreOptions { Files = options.Files, SnapshotMaxAgeMs = 3_600_000 });
         using ReadSnapshot snapshot = live.OpenSnapshot();
-        _ = new CheckpointMaker(ops, made, superblock, _clock).Make(snapshot.View);
+        new CheckpointMaker(ops, made, superblock, _clock).Make(snapshot.View);
         new CheckpointStart(made, superblock, ops).Load(state, snapshot.Sequence);
         CheckpointFolder.DropAll(ops, made);
     }
 
     private void Fold(LogReader reader, StateFold fold, StateEnvironment state, SalvagePlan plan, long endOfSegments)
     {
-        FrameScanner scanner = new(reader, superblock.StoreId, ScanStart.AtBase(superblock), endOfSegments);
+        FrameSweep sweep = new(reader, superblock, endOfSegments);
         FrameScanner again = new(reader, superblock.StoreId, ScanStart.AtBase(superblock), endOfSegments) { Visitor = new Applier(fold) };
-        long searchFrom = superblock.BaseAddress;
         ulong folded = plan.StartSequence;
-        while (true)
+        while (sweep.MoveNext())
         {
-            if (scanner.MoveNext() == ScanOutcome.Frame)
+            FrameScanner scanner = sweep.Scanner;
+            ulong last = scanner.Header.LastSequence;
+            if (last <= folded || last > plan.FoldUntil)
             {
-                searchFrom = scanner.Position;
-                ulong last = scanner.Header.LastSequence;
-                if (last <= folded || last > plan.FoldUntil)
-                {
-                    continue;
-                }
-
-                // The scan hands events out while it checks them; this frame was sound to its end, and only now is it folded.
-                again.Restart(ScanStart.Unlinked(scanner.Header.Address), scanner.Position);
-                if (again.MoveNext() != ScanOutcome.Frame)
-                {
-                    throw new StateStoreException(StateStoreErrorCode.InputOutput, "A frame that was sound is not any more when it is read again.", $"log address {scanner.Header.Address}", "Check the device, and run the repair again.", isRetryable: true);
-                }
-
-                folded = last;
-                if (fold.Mutations.ArenaBytes >= BatchArenaBytes || fold.Mutations.Count >= BatchMutations)
-                {
-                    Commit(state, fold);
-                }
+                continue;
             }
-            else if (FrameSearch.FindFrameAfter(reader, superblock.StoreId, Math.Max(searchFrom, scanner.Position), endOfSegments, out FrameCandidate candidate))
+
+            // The scan hands events out while it checks them; this frame was sound to its end, and only now is it folded.
+            again.Restart(ScanStart.Unlinked(scanner.Header.Address), scanner.Position);
+            if (again.MoveNext() != ScanOutcome.Frame)
             {
-                searchFrom = candidate.Address + LogGeometry.EntryPrefixBytes;
-                scanner.Restart(ScanStart.Unlinked(candidate.Address), endOfSegments);
+                throw new StateStoreException(StateStoreErrorCode.InputOutput, "A frame that was sound is not any more when it is read again.", $"log address {scanner.Header.Address}", "Check the device, and run the repair again.", isRetryable: true);
             }
-            else
+
+            folded = last;
+            if (fold.Mutations.ArenaBytes >= BatchArenaBytes || fold.Mutations.Count >= BatchMutations)
             {
-                return;
+                Commit(state, fold);
             }
         }
     }

@@ -129,29 +129,16 @@ internal sealed class SalvageWalk
     /// <returns>False when frames of another history were met.</returns>
     internal bool Run(LogReader reader, long endOfSegments)
     {
-        FrameScanner scanner = new(reader, _superblock.StoreId, ScanStart.AtBase(_superblock), endOfSegments, FrameDepth.Leaves);
-        long searchFrom = _superblock.BaseAddress;
-        while (true)
+        FrameSweep sweep = new(reader, _superblock, endOfSegments, FrameDepth.Leaves);
+        while (sweep.MoveNext())
         {
-            if (scanner.MoveNext() == ScanOutcome.Frame)
+            if (!Take(in sweep.Scanner.Header, in sweep.Scanner.Hash, sweep.Scanner.Position))
             {
-                searchFrom = scanner.Position;
-                if (!Take(in scanner.Header, in scanner.Hash, scanner.Position))
-                {
-                    return false;
-                }
-
-                continue;
+                return false;
             }
-
-            if (!FrameSearch.FindFrameAfter(reader, _superblock.StoreId, Math.Max(searchFrom, scanner.Position), endOfSegments, out FrameCandidate candidate))
-            {
-                return true;
-            }
-
-            searchFrom = candidate.Address + LogGeometry.EntryPrefixBytes;
-            scanner.Restart(ScanStart.Unlinked(candidate.Address), endOfSegments);
         }
+
+        return true;
     }
 
     /// <summary>Goes on to the place of a state that holds more than the frames that are left.</summary>

@@ -62,12 +62,9 @@ internal static class AbsenceCheck
     /// <summary>Verifies an entry by the check that its table's values carry.</summary>
     internal static void Verify(StateTable table, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
     {
-        bool isSound = table switch
-        {
-            StateTable.Records => RecordEnvelope.TryRead(key, value, out _, out _),
-            StateTable.Meta => key.SequenceEqual(Tables.HeaderKey) || key.SequenceEqual(Tables.DigestKey),
-            _ => Tables.TryVerifyCheck(table, key, value, out _),
-        };
+        bool isSound = table == StateTable.Meta
+            ? key.SequenceEqual(Tables.HeaderKey) || key.SequenceEqual(Tables.DigestKey)
+            : Tables.EntryHolds(table, key, value);
         if (!isSound)
         {
             StateFaults.ThrowEntry(table, key, "its check does not hold");

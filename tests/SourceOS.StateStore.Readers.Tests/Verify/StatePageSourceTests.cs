@@ -6,6 +6,7 @@ using SourceOS.StateStore.Readers.Lmdb;
 using SourceOS.StateStore.Readers.Log;
 using SourceOS.StateStore.Readers.Tests.Log;
 using SourceOS.StateStore.Readers.Verify;
+using SourceOS.StateStore.Testing;
 
 namespace SourceOS.StateStore.Readers.Tests.Verify;
 

@@ -235,7 +235,7 @@ public sealed class StateCheckpointTests(ITestOutputHelper output)
 
         bool Proves(MemoryFiles memory, byte[] bytes)
         {
-            memory.Bytes = bytes;
+            memory.Files[path] = bytes;
             _ = StateCheckpointFile.Open(path, superblock.StoreId, memory, out StateCheckpointFile? file, out _);
             using (file)
             {
@@ -353,39 +353,6 @@ public sealed class StateCheckpointTests(ITestOutputHelper output)
         foreach (string file in Directory.GetFiles(from))
         {
             File.Copy(file, Path.Combine(to, Path.GetFileName(file)));
-        }
-    }
-
-    private sealed class MemoryFiles : StoreFiles
-    {
-        public byte[] Bytes { get; set; } = [];
-
-        public override ReadStatus Open(string path, out PositionalFile? file)
-        {
-            file = new MemoryFile(path, Bytes);
-            return ReadStatus.Ok;
-        }
-
-        public override ReadStatus List(string directory, StoreEntryVisitor visit) => ReadStatus.NotFound;
-    }
-
-    private sealed class MemoryFile(string path, byte[] bytes) : PositionalFile(path)
-    {
-        public override ReadStatus GetLength(out long lengthBytes)
-        {
-            lengthBytes = bytes.Length;
-            return ReadStatus.Ok;
-        }
-
-        protected override ReadStatus ReadSome(long offset, Span<byte> destination, out int readBytes)
-        {
-            readBytes = (int)Math.Clamp(bytes.Length - offset, 0, destination.Length);
-            bytes.AsSpan((int)Math.Min(offset, bytes.Length), readBytes).CopyTo(destination);
-            return ReadStatus.Ok;
-        }
-
-        protected override void Dispose(bool disposing)
-        {
         }
     }
 }

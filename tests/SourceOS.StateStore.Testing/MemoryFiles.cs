@@ -3,10 +3,10 @@
 
 using SourceOS.StateStore.Readers.Log;
 
-namespace SourceOS.StateStore.Readers.Tests.Log;
+namespace SourceOS.StateStore.Testing;
 
 /// <summary>Files in memory, by path.</summary>
-internal sealed class MemoryFiles : StoreFiles
+public sealed class MemoryFiles : StoreFiles
 {
     public Dictionary<string, byte[]> Files { get; } = new(StringComparer.Ordinal);
 
