@@ -1,4 +1,4 @@
-// Why this file exists: the one entry to all measurements: `compare` beside peers and floors, anything else to the BenchmarkDotNet suites.
+// Why this file exists: the one entry to all measurements: `compare` beside peers and floors, `work` for a profiler, anything else to the BenchmarkDotNet suites.
 
 using BenchmarkDotNet.Running;
 using SourceOS.StateStore.Bench.Comparisons;
@@ -16,12 +16,18 @@ public static class Program
         if (args.Length == 0)
         {
             await Console.Out.WriteLineAsync(CompareCommand.Usage);
+            await Console.Out.WriteLineAsync(WorkCommand.Usage);
             return 2;
         }
 
         if (args[0] == "compare")
         {
             return await CompareCommand.RunAsync(args[1..], Console.Out);
+        }
+
+        if (args[0] == "work")
+        {
+            return await WorkCommand.RunAsync(args[1..], Console.Out);
         }
 
         BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args, new SuiteConfig());

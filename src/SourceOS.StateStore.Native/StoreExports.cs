@@ -153,8 +153,8 @@ internal static unsafe class StoreExports
             _ => throw NativeException.Usage("'wait' is SS_WAIT_VISIBLE or SS_WAIT_DURABLE.", "wait"),
         };
 
-        // C has no tasks: the caller's thread waits, and the writer's thread does the work.
-        CommitReceipt receipt = store.OpenSession().CommitAsync(batch, until).AsTask().GetAwaiter().GetResult();
+        // C has no tasks, so the caller's thread does the work itself.
+        CommitReceipt receipt = store.OpenSession().Commit(batch, until);
         if (!receipt.IsCommitted)
         {
             DoorError error = DoorError.Of(receipt.Status, receipt.Refusal);

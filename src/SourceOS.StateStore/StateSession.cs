@@ -31,7 +31,25 @@ public sealed class StateSession
     /// <exception cref="ArgumentException">The batch is empty.</exception>
     /// <exception cref="InvalidOperationException">The batch was submitted before.</exception>
     /// <exception cref="StateStoreException">Closed, Latched, DiskFull (retryable), InputOutput, or damage met on the way. After DiskFull nothing has changed.</exception>
-    public ValueTask<CommitReceipt> CommitAsync(CommitBatch batch, CommitWait wait = CommitWait.Visible, CancellationToken cancellationToken = default)
+    public ValueTask<CommitReceipt> CommitAsync(CommitBatch batch, CommitWait wait = CommitWait.Visible, CancellationToken cancellationToken = default) =>
+        _store.SubmitAsync(Take(batch, wait), cancellationToken);
+
+    /// <summary>Commits a batch on the calling thread: all of it or nothing. For callers that have a thread to spare and want the least delay: a lone commit pays for no hand-over between threads.</summary>
+    /// <param name="batch">The batch, not empty; it cannot be used again.</param>
+    /// <param name="wait">Whether to wait until it is durable, or also visible to new snapshots. After <see cref="CommitWait.Durable"/> the state follows on another thread.</param>
+    /// <param name="cancellationToken">Withdraws the batch while it waits for room in the queue; afterwards the commit happens.</param>
+    /// <returns>The receipt. A refusal (conflict, gate) is a receipt, not an exception.</returns>
+    /// <remarks>
+    /// Blocks for as long as the medium takes, and while a gate asks another program. The calling thread may do the work of other callers that wait at the same moment, up to
+    /// <see cref="StateStoreOptions.GroupCommits"/> of them. Not to be called by a gate.
+    /// </remarks>
+    /// <exception cref="ArgumentException">The batch is empty.</exception>
+    /// <exception cref="InvalidOperationException">The batch was submitted before, or a gate calls this.</exception>
+    /// <exception cref="StateStoreException">Closed, Latched, DiskFull (retryable), InputOutput, or damage met on the way. After DiskFull nothing has changed.</exception>
+    public CommitReceipt Commit(CommitBatch batch, CommitWait wait = CommitWait.Visible, CancellationToken cancellationToken = default) =>
+        _store.Submit(Take(batch, wait), cancellationToken);
+
+    private CommitWork Take(CommitBatch batch, CommitWait wait)
     {
         ArgumentNullException.ThrowIfNull(batch);
         if (batch.Count == 0)
@@ -45,6 +63,6 @@ public sealed class StateSession
         }
 
         batch.IsSubmitted = true;
-        return _store.SubmitAsync(new CommitWork(batch, Identity, wait), cancellationToken);
+        return new CommitWork(batch, Identity, wait);
     }
 }

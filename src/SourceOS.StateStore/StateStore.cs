@@ -208,15 +208,41 @@ public sealed class StateStore : IAsyncDisposable, IDisposable
 
     internal ValueTask<CommitReceipt> SubmitAsync(CommitWork work, CancellationToken cancellationToken)
     {
+        Sign(work);
+        return _preparing.Length == 0 ? _writer!.SubmitAsync(work, cancellationToken) : PrepareAndSubmitAsync(work, cancellationToken);
+    }
+
+    internal CommitReceipt Submit(CommitWork work, CancellationToken cancellationToken)
+    {
+        Sign(work);
+        if (_preparing.Length > 0)
+        {
+            ValueTask preparing = PrepareAsync(work, cancellationToken);
+            if (!preparing.IsCompletedSuccessfully)
+            {
+                // A gate asks another program. The caller chose to block, nothing awaits on a captured context, and the writer's role is not held meanwhile.
+                preparing.AsTask().GetAwaiter().GetResult();
+            }
+        }
+
+        return _writer!.Submit(work, cancellationToken);
+    }
+
+    private void Sign(CommitWork work)
+    {
         if (_signer is { IsIdle: false })
         {
             work.Batch.SetData(_signer.Sign(this, work.Session, CommitAdmission.ChangesOf(work)));
         }
-
-        return _preparing.Length == 0 ? _writer!.SubmitAsync(work, cancellationToken) : PrepareAndSubmitAsync(work, cancellationToken);
     }
 
     private async ValueTask<CommitReceipt> PrepareAndSubmitAsync(CommitWork work, CancellationToken cancellationToken)
+    {
+        await PrepareAsync(work, cancellationToken).ConfigureAwait(false);
+        return await _writer!.SubmitAsync(work, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async ValueTask PrepareAsync(CommitWork work, CancellationToken cancellationToken)
     {
         List<ProposedChange> changes = CommitAdmission.ChangesOf(work);
         foreach (IPreparedGate gate in _preparing)
@@ -226,8 +252,6 @@ public sealed class StateStore : IAsyncDisposable, IDisposable
                 (work.Prepared ??= [])[gate] = told;
             }
         }
-
-        return await _writer!.SubmitAsync(work, cancellationToken).ConfigureAwait(false);
     }
 
     // A batch is read under one short snapshot, so that a consumer that sleeps between events pins nothing.

@@ -100,6 +100,12 @@ internal sealed class StoreWriter : SnapshotSource, IDisposable
         return _loop.SubmitAsync(work, cancellationToken);
     }
 
+    internal CommitReceipt Submit(CommitWork work, CancellationToken cancellationToken)
+    {
+        ThrowIfClosed();
+        return _loop.Submit(work, cancellationToken);
+    }
+
     internal override ReadSnapshot OpenSnapshot()
     {
         ThrowIfClosed();

@@ -15,8 +15,9 @@ public static class LoneCommit
     {
         ArgumentNullException.ThrowIfNull(context);
         int preloaded = context.Scale.Preloaded;
-        await using StoreCommits durable = await StoreCommits.CreateAsync(context, "store, durable", CommitWait.Durable, inserts);
-        await using StoreCommits visible = await StoreCommits.CreateAsync(context, "store, visible", CommitWait.Visible, inserts);
+        await using StoreCommits durable = await StoreCommits.CreateAsync(context, "store, durable", CommitWait.Durable, inserts, isAsync: false);
+        await using StoreCommits visible = await StoreCommits.CreateAsync(context, "store, visible", CommitWait.Visible, inserts, isAsync: false);
+        await using StoreCommits handed = await StoreCommits.CreateAsync(context, "store, visible, through the writer's thread", CommitWait.Visible, inserts, isAsync: true);
         IReadOnlyList<IReadOnlyList<TracedCall>> trace = await TraceAsync(context, inserts);
         using WriteReplay replay = new(context.NewPath("floor"), trace);
         ChangeOrder sqliteOrder = new(preloaded, inserts);
@@ -34,6 +35,7 @@ public static class LoneCommit
         [
             durable,
             visible,
+            handed,
             WorkContestant.Of("the same pwrites and fdatasync", Role.Floor, (operations, timer) => Repeat(operations, timer, static () => 0, _ => replay.Commit())),
             WorkContestant.Of("SQLite, WAL, synchronous=FULL", Role.Peer, (operations, timer) => Repeat(operations, timer, sqliteOrder.Next, change => sqlite.Commit([change]))),
             WorkContestant.Of("LMDB, synced, events in a table", Role.Peer, (operations, timer) => Repeat(operations, timer, () => lmdb.Prepare([lmdbOrder.Next()]), lmdb.Commit)),
@@ -42,6 +44,7 @@ public static class LoneCommit
         ComparisonResult result = await PairedRun.RunAsync(name, "one commit of one object and its event", context.Scale.Lone, contestants);
         Agreement.Require(durable.Order, durable.Store);
         Agreement.Require(visible.Order, visible.Store);
+        Agreement.Require(handed.Order, handed.Store);
         Agreement.Require(sqliteOrder, sqlite);
         Agreement.Require(lmdbOrder, lmdb);
         Agreement.RequireEqual("events", sqlite.EventCount(), lmdb.EventCount());
@@ -85,18 +88,18 @@ public static class LoneCommit
         return $"A commit makes {writes:F2} pwrites of {bytes:N0} bytes together and one fdatasync; LMDB's own unsynced writes are not in the floor.";
     }
 
-    private sealed class StoreCommits(string name, CommitWait wait, ChangeOrder order, SubjectStore store) : Contestant(name, Role.Subject)
+    private sealed class StoreCommits(string name, CommitWait wait, bool isAsync, ChangeOrder order, SubjectStore store) : Contestant(name, Role.Subject)
     {
         internal ChangeOrder Order { get; } = order;
 
         internal SubjectStore Store { get; } = store;
 
-        internal static async Task<StoreCommits> CreateAsync(BenchContext context, string name, CommitWait wait, bool inserts)
+        internal static async Task<StoreCommits> CreateAsync(BenchContext context, string name, CommitWait wait, bool inserts, bool isAsync)
         {
             ChangeOrder order = new(context.Scale.Preloaded, inserts);
             SubjectStore store = SubjectStore.Create(context.NewPath("store"));
             await store.LoadAsync(order.Preload());
-            return new StoreCommits(name, wait, order, store);
+            return new StoreCommits(name, wait, isAsync, order, store);
         }
 
         public override async ValueTask RunAsync(int operations, OpTimer timer)
@@ -105,7 +108,7 @@ public static class LoneCommit
             {
                 SampleObject change = Order.Next();
                 timer.Begin();
-                CommitReceipt receipt = await Store.CommitAsync(change, wait);
+                CommitReceipt receipt = isAsync ? await Store.CommitAsync(change, wait) : Store.Commit(change, wait);
                 timer.End(1);
                 SubjectStore.Require(receipt);
 

@@ -43,6 +43,13 @@ public sealed class SubjectStore : IAsyncDisposable
         return Session.CommitAsync(new CommitBatch().Put(RecordKind.Object, change.Id, change.Body), wait);
     }
 
+    /// <summary>Commits one change on this thread.</summary>
+    public CommitReceipt Commit(SampleObject change, CommitWait wait)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        return Session.Commit(new CommitBatch().Put(RecordKind.Object, change.Id, change.Body), wait);
+    }
+
     /// <summary>Commits changes together.</summary>
     public ValueTask<CommitReceipt> CommitAsync(ReadOnlySpan<SampleObject> changes, CommitWait wait = CommitWait.Visible)
     {

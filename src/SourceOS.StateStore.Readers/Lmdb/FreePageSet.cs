@@ -1,26 +1,42 @@
 // Why this file exists: LMDB's pages carry no checksum and no transaction number, so one flipped bit in a page pointer can lead to an older copy of the very page that was meant: sound in itself, with
-// the right keys, and out of date. Every older copy is a page that the snapshot lists as free, so a page that is reached and listed is a fault. Invariants: built once from a snapshot's own
-// free-page list; immutable then; a question costs one probe and allocates nothing.
+// the right keys, and out of date. Every older copy is a page that the snapshot lists as free, so a page that is reached and listed is a fault. Invariants: holds what a snapshot's own free-page list
+// says of the pages that its file has; immutable once it is handed out; a question costs two loads and allocates nothing; memory is bounded by the length of the file.
 
 using System.Runtime.CompilerServices;
 
 namespace SourceOS.StateStore.Readers.Lmdb;
 
-/// <summary>The pages that one snapshot lists as free. Immutable and thread-safe.</summary>
+/// <summary>The pages that one snapshot lists as free. Immutable and thread-safe. Made by <see cref="FreePageTracker"/>.</summary>
 public sealed class FreePageSet
 {
-    private const int SmallestBits = 5;
+    private const int ChunkShift = 12;
+    private const int ChunkWords = (1 << ChunkShift) / 64;
 
-    // Page 0 is a meta and never free, so zero means that a place is empty.
-    private ulong[] _places = new ulong[1 << SmallestBits];
-    private int _shift = 64 - SmallestBits;
+    // Chunks are shared between the sets of successive snapshots; one that a set changes is its own copy first.
+    private readonly ulong[]?[] _chunks;
+    private readonly FreePageSet? _shared;
 
-    private FreePageSet()
+    /// <summary>Begins a set: with no pages, or with those of the set before.</summary>
+    /// <param name="pageCount">The pages that the file has; others are never asked for, because they cannot be read.</param>
+    /// <param name="before">The set to begin with, or null.</param>
+    internal FreePageSet(ulong pageCount, FreePageSet? before)
     {
+        _chunks = new ulong[]?[checked((int)((pageCount + (1 << ChunkShift) - 1) >> ChunkShift))];
+        before?._chunks.AsSpan(0, Math.Min(before._chunks.Length, _chunks.Length)).CopyTo(_chunks);
+        _shared = before;
+        Count = before?.Count ?? 0;
     }
 
-    /// <summary>How many pages are free.</summary>
+    private FreePageSet(FreePageSet sealedFrom)
+    {
+        _chunks = sealedFrom._chunks;
+        Count = sealedFrom.Count;
+    }
+
+    /// <summary>How many of the file's pages are free.</summary>
     public int Count { get; private set; }
+
+    internal int ChunkCount => _chunks.Length;
 
     /// <summary>Reads the free-page list of a snapshot.</summary>
     /// <typeparam name="TPages">Where pages come from.</typeparam>
@@ -31,7 +47,8 @@ public sealed class FreePageSet
     public static LmdbFault TryRead<TPages>(LmdbReader<TPages> reader, in LmdbMeta meta, out FreePageSet free)
         where TPages : struct, ILmdbPages
     {
-        free = new FreePageSet();
+        FreePageSet set = new(reader.Pages.PageCount, before: null);
+        free = set;
         LmdbDatabaseRecord database = meta.Free;
         LmdbCursor<TPages> cursor = new(reader, in database);
         LmdbReadStatus status = cursor.SeekFirst();
@@ -42,10 +59,9 @@ public sealed class FreePageSet
                 return new LmdbFault(LmdbFaultCode.FreeList, cursor.Page, 0);
             }
 
-            free.Reserve(record.Count);
             for (int i = 0; i < record.Count; i++)
             {
-                free.Add(record[i]);
+                set.Add(record[i]);
             }
         }
 
@@ -58,55 +74,46 @@ public sealed class FreePageSet
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool Contains(ulong page)
     {
-        ulong[] places = _places;
-        for (int at = Place(page); ; at = (at + 1) & (places.Length - 1))
+        ulong chunk = page >> ChunkShift;
+        return chunk < (ulong)_chunks.Length && _chunks[chunk] is ulong[] bits && (bits[(int)(page >> 6) & (ChunkWords - 1)] & (1UL << (int)(page & 63))) != 0;
+    }
+
+    /// <summary>Lists a page. Only while the set is being made.</summary>
+    internal void Add(ulong page)
+    {
+        if (page >> ChunkShift < (ulong)_chunks.Length && !Contains(page))
         {
-            ulong found = places[at];
-            if (found == page || found == 0)
-            {
-                return found != 0;
-            }
+            Own(page) |= 1UL << (int)(page & 63);
+            Count++;
         }
     }
 
-    private int Place(ulong page) => (int)((page * 0x9E37_79B9_7F4A_7C15UL) >> _shift);
-
-    // At most half of the places are taken, so that every search meets an empty one soon.
-    private void Reserve(int more)
+    /// <summary>Takes a page off the list. Only while the set is being made.</summary>
+    internal void Remove(ulong page)
     {
-        if ((Count + more) * 2L <= _places.Length)
+        if (Contains(page))
         {
-            return;
-        }
-
-        int bits = 64 - System.Numerics.BitOperations.LeadingZeroCount((ulong)(Count + more) * 2);
-        ulong[] old = _places;
-        _places = new ulong[1 << bits];
-        _shift = 64 - bits;
-        Count = 0;
-        foreach (ulong page in old)
-        {
-            if (page != 0)
-            {
-                Add(page);
-            }
+            Own(page) &= ~(1UL << (int)(page & 63));
+            Count--;
         }
     }
 
-    private void Add(ulong page)
-    {
-        int at = Place(page);
-        while (_places[at] != 0)
-        {
-            if (_places[at] == page)
-            {
-                return;
-            }
+    /// <summary>The finished set, which keeps nothing of the one before alive but the chunks that both have.</summary>
+    internal FreePageSet Finish() => new(this);
 
-            at = (at + 1) & (_places.Length - 1);
+    private ref ulong Own(ulong page)
+    {
+        int chunk = (int)(page >> ChunkShift);
+        ulong[]? bits = _chunks[chunk];
+        if (bits is null)
+        {
+            bits = _chunks[chunk] = new ulong[ChunkWords];
+        }
+        else if (_shared is not null && chunk < _shared._chunks.Length && ReferenceEquals(bits, _shared._chunks[chunk]))
+        {
+            bits = _chunks[chunk] = (ulong[])bits.Clone();
         }
 
-        _places[at] = page;
-        Count++;
+        return ref bits[(int)(page >> 6) & (ChunkWords - 1)];
     }
 }

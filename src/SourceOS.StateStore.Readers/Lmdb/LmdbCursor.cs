@@ -47,6 +47,9 @@ public ref struct LmdbCursor<TPages>
     /// <summary>The leaf page of the current entry.</summary>
     public ulong Page { get; private set; }
 
+    /// <summary>The page that the current value stands on: the first page of its overflow run, or the leaf.</summary>
+    public ulong ValuePage { get; private set; }
+
     /// <summary>Goes to the first entry.</summary>
     /// <returns>Found, not found in an empty database, or fault.</returns>
     public LmdbReadStatus SeekFirst() => SeekEdge(isLast: false);
@@ -306,6 +309,7 @@ public ref struct LmdbCursor<TPages>
         IsDatabase = node.IsDatabase;
         Key = node.Key;
         Page = top.Page;
+        ValuePage = node.IsBig ? node.OverflowPage : top.Page;
         if (IsDatabase)
         {
             Value = node.InPage;
@@ -336,6 +340,7 @@ public ref struct LmdbCursor<TPages>
         Value = default;
         IsDatabase = false;
         Page = 0;
+        ValuePage = 0;
     }
 
     private LmdbReadStatus FailNode(int level, LmdbFaultCode code)

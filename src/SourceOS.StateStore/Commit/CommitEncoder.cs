@@ -15,13 +15,14 @@ internal sealed class CommitEncoder(StateFold fold, LogLayout layout, StoreId st
     private const int SoftRawBytes = 256 << 10;
     private const int SaltBytes = FrameBody.SaltLengthBytes;
     private const int EventHeaderBytes = 64;
-    private const int KeptBuilders = 32;
     private const int KeptBuilderBytes = 2 << 20;
+    private const long KeptBytes = 16 << 20;
     private readonly List<FrameBuilder> _frames = [];
     private readonly Stack<FrameBuilder> _idle = new();
     private readonly RecordBodyBuilder _tombstones = new();
     private readonly byte[] _salts = new byte[SaltBytes * 256];
     private readonly int _maxEntryBytes = FormatLimits.MaxFrameLengthBytes(layout.PageBits);
+    private long _idleBytes;
     private int _saltsUsed = SaltBytes * 256;
 
     /// <summary>Frames encoded since the last <see cref="Clear"/>, in log order.</summary>
@@ -35,10 +36,11 @@ internal sealed class CommitEncoder(StateFold fold, LogLayout layout, StoreId st
     {
         foreach (FrameBuilder frame in _frames)
         {
-            // A builder that one huge commit blew up is not kept, so that memory stays what ordinary groups need.
-            if (_idle.Count < KeptBuilders && frame.CapacityBytes <= KeptBuilderBytes)
+            // A builder that one huge commit blew up is not kept, and all of them together are bounded, so that memory stays what ordinary groups need.
+            if (frame.CapacityBytes <= KeptBuilderBytes && _idleBytes + frame.CapacityBytes <= KeptBytes)
             {
                 _idle.Push(frame);
+                _idleBytes += frame.CapacityBytes;
             }
         }
 
@@ -94,7 +96,15 @@ internal sealed class CommitEncoder(StateFold fold, LogLayout layout, StoreId st
 
     private FrameBuilder Take()
     {
-        FrameBuilder frame = _idle.Count > 0 ? _idle.Pop() : new FrameBuilder(_maxEntryBytes);
+        if (!_idle.TryPop(out FrameBuilder? frame))
+        {
+            frame = new FrameBuilder(_maxEntryBytes);
+        }
+        else
+        {
+            _idleBytes -= frame.CapacityBytes;
+        }
+
         frame.Reset();
         return frame;
     }

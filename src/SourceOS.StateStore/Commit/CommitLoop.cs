@@ -1,6 +1,6 @@
-// Why this file exists: the one writer thread. It takes groups of commits from the queue, judges, folds and encodes them, makes the log
-// durable with one sync, answers who waits for that, and then puts the state into one LMDB transaction and commits it. Invariants: nothing is
-// acknowledged before its sync; a failure before the log was touched fails only the group; a failure after it latches the store.
+// Why this file exists: the one writer. Whoever holds its role, the writer's own thread or a caller that commits on its own thread (docs/decisions/0033-the-writers-role.md), takes a group of commits from
+// the queue, judges, folds and encodes them, makes the log durable with one sync, answers who waits for that, and hands what it changes in the state to the applier. Invariants: log and fold
+// are touched under the role alone; nothing is acknowledged before its sync; a failure before the log was touched fails only the group; a failure after it latches the store.
 
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
@@ -28,13 +28,14 @@ internal sealed class CommitLoop
     private readonly List<(CommitWork Work, CommitReceipt Receipt)> _group = [];
     private readonly StateHeader _savedHeader = new();
     private readonly StateDigest _savedDigest = new();
-    private readonly AbsenceMemory _absent = new();
     private readonly Thread _thread;
-    private readonly Action<StateHeader> _published;
+    private readonly Lock _role = new();
+    private readonly StateApplier _applier;
     private long _nextSpaceCheck;
+    private long _groups;
+    private bool _sleepsUntilRung;
     private StateStoreException? _spaceFault;
-    private StateView _base;
-    private volatile StateStoreException? _fault;
+    private StateStoreException? _fault;
 
     internal CommitLoop(CommitLoopParts parts, Action<StateHeader> published)
     {
@@ -42,21 +43,24 @@ internal sealed class CommitLoop
         _queue = new CommitQueue(parts.Options.QueueCapacity);
         _admission = new CommitAdmission(parts.Fold, [.. parts.Options.Gates], parts.Options.RefusalAuditor, parts.Options.Amender);
         _encoder = new CommitEncoder(parts.Fold, parts.Log.Layout, parts.StoreId, parts.Log.WriterEpoch);
-        _published = published;
-        _base = new StateView(parts.State.Published, memory: _absent);
+        _applier = new StateApplier(parts.State, parts.Fold, published, Latch);
         _thread = new Thread(Run) { IsBackground = true, Name = "statestore-writer" };
         DurableSequence = parts.Log.Tip.LastSequence;
     }
 
     /// <summary>The fault that latched the store; null while there is none.</summary>
-    internal StateStoreException? Fault => _fault;
+    internal StateStoreException? Fault => Volatile.Read(ref _fault);
 
     /// <summary>Last sequence known to be on the medium.</summary>
     internal ulong DurableSequence { get => Volatile.Read(ref field); private set => Volatile.Write(ref field, value); }
 
     internal int QueueLength => _queue.Count;
 
-    internal void Start() => _thread.Start();
+    internal void Start()
+    {
+        _applier.Start();
+        _thread.Start();
+    }
 
     /// <summary>Submits a commit and waits for its receipt.</summary>
     internal async ValueTask<CommitReceipt> SubmitAsync(CommitWork work, CancellationToken cancellationToken)
@@ -68,37 +72,92 @@ internal sealed class CommitLoop
         return await work.Completion.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Submits a commit and does the writer's work on this thread, with whatever else waits: no hand-over to another thread and none back.</summary>
+    internal CommitReceipt Submit(CommitWork work, CancellationToken cancellationToken)
+    {
+        ThrowIfFaulted();
+        if (_role.IsHeldByCurrentThread)
+        {
+            throw new InvalidOperationException("A gate may not commit; it judges a commit that is under way.");
+        }
+
+        _queue.Enqueue(work, cancellationToken);
+        while (!work.IsTaken)
+        {
+            lock (_role)
+            {
+                // Who had the role before may have taken this commit too. If not, it is in the queue, since nobody else takes from it now.
+                if (!work.IsTaken && _queue.TryTakeNow(out CommitWork? first))
+                {
+                    RunGroup(first!, isCaller: true);
+                    WakeForConfirmation();
+                }
+            }
+        }
+
+        // Done, or durable and on its way into the state by the applier's thread.
+        return work.Completion.GetAwaiter().GetResult();
+    }
+
     /// <summary>Lets no more commits in, waits until the queue is drained, then leaves log and fold to the caller.</summary>
     internal void Stop()
     {
         _queue.Close();
         _thread.Join();
+        _applier.Dispose();
     }
 
     private void Run()
     {
+        long groups = -1;
         while (true)
         {
-            int timeoutMs = _fault is null && _parts.Log.NeedsConfirmation ? _parts.Options.ConfirmAfterIdleMs : Timeout.Infinite;
-            if (_queue.TryTake(timeoutMs, out CommitWork? work))
+            int timeoutMs;
+            lock (_role)
             {
-                RunGroup(work!);
+                timeoutMs = Fault is null && _parts.Log.NeedsConfirmation ? _parts.Options.ConfirmAfterIdleMs : Timeout.Infinite;
+                _sleepsUntilRung = timeoutMs == Timeout.Infinite;
+                groups = _groups;
             }
-            else if (_queue.IsFinished)
+
+            bool isWoken = _queue.Wait(timeoutMs);
+            lock (_role)
             {
-                return;
-            }
-            else if (_fault is null && _parts.Log.NeedsConfirmation)
-            {
-                Guarded(_parts.Log.Confirm);
+                _sleepsUntilRung = false;
+                if (_queue.TryTakeNow(out CommitWork? work))
+                {
+                    RunGroup(work!, isCaller: false);
+                }
+                else if (_queue.IsFinished)
+                {
+                    _applier.WaitAndThaw();
+                    return;
+                }
+                else if (!isWoken && groups == _groups && Fault is null && _parts.Log.NeedsConfirmation)
+                {
+                    Guarded(_parts.Log.Confirm);
+                }
             }
         }
     }
 
-    private void RunGroup(CommitWork first)
+    // A group that nothing follows is confirmed by the writer's thread, which may sleep until somebody rings.
+    private void WakeForConfirmation()
     {
-        if (_fault is not null)
+        if (_sleepsUntilRung)
         {
+            _sleepsUntilRung = false;
+            _queue.Ring();
+        }
+    }
+
+    private void RunGroup(CommitWork first, bool isCaller)
+    {
+        _groups++;
+        _applier.ThawIfDone();
+        if (Fault is not null)
+        {
+            first.IsTaken = true;
             first.Fail(LatchedException());
             return;
         }
@@ -112,7 +171,7 @@ internal sealed class CommitLoop
             Gather(first);
             if (_group.Count > 0)
             {
-                Write();
+                Write(isCaller);
                 _parts.Metrics.GroupCommitted(_group.Count, _parts.Clock.GetElapsedTime(started));
                 activity?.SetTag("commits", _group.Count);
                 activity?.SetTag("sequence", (long)DurableSequence);
@@ -144,6 +203,8 @@ internal sealed class CommitLoop
 
     private void Admit(CommitWork work)
     {
+        work.IsTaken = true;
+
         // Commit times never go back, whatever the clock does between two openings: what has run out by the log's own time stays run out.
         DateTimeOffset clock = _parts.Clock.GetUtcNow();
         DateTimeOffset floor = Times.FromMicros(_parts.Fold.Header.CommitTimeMicros);
@@ -184,11 +245,11 @@ internal sealed class CommitLoop
         _group[^1] = (work, receipt);
     }
 
-    private void Write()
+    private void Write(bool isCaller)
     {
         ThrowIfSpaceIsLow();
         _parts.Log.Reserve(_encoder.Tail);
-        _parts.State.ThrowIfOverQuota(_parts.Fold.Mutations);
+        _parts.State.ThrowIfOverQuota(_parts.Fold.ArenaBytes);
         StateHeader header = _parts.Fold.Header;
         LogTip tip = new(header.LogPosition, header.FrameCount, header.LastSequence, header.LastCommitId, header.ChainHead);
         try
@@ -208,26 +269,29 @@ internal sealed class CommitLoop
 
         DurableSequence = tip.LastSequence;
         CompleteGroup(CommitWait.Durable, CommitStage.Durable);
-        try
+        ApplyState(isCaller);
+    }
+
+    // Whoever waits to see a commit is served soonest on this thread. The applier's thread gets what nobody waits for, and what would hold up the commits that wait already.
+    private void ApplyState(bool isCaller)
+    {
+        _applier.WaitAndThaw();
+        if (Fault is not null)
         {
-            // Who waits for the medium alone has been answered: what the state costs is paid by who waits to see it.
-            using LmdbWriteTransaction transaction = _parts.State.Apply(_parts.Fold.Mutations, header, _parts.Fold.Digest);
-            transaction.Commit();
-            _parts.State.Publish();
-        }
-        catch (Exception exception)
-        {
-            // Durable, not visible: the log has the group, and the next open folds it.
-            Latch(exception);
             CompleteGroup(CommitWait.Visible, CommitStage.Durable);
             return;
         }
 
-        _absent.Clear();
-        _base = new StateView(_parts.State.Published, memory: _absent);
-        _parts.Fold.Rebase(_base);
-        _published(header);
-        CompleteGroup(CommitWait.Visible, CommitStage.Visible);
+        bool isWaitedFor = _group.Exists(static member => member.Work.Wait == CommitWait.Visible);
+        _applier.Freeze(_group);
+        if (_queue.Count == 0 && (isWaitedFor || !isCaller))
+        {
+            _applier.ApplyHere();
+        }
+        else
+        {
+            _applier.ApplyThere();
+        }
     }
 
     private void CompleteGroup(CommitWait wait, CommitStage stage)
@@ -255,7 +319,7 @@ internal sealed class CommitLoop
             Latch(exception);
         }
 
-        _parts.Fold.Reset(_base, _savedHeader, _savedDigest);
+        _parts.Fold.Revert(_savedHeader, _savedDigest);
     }
 
     // An unexpected space check every group would cost a system call each; ten times a second is soon enough for a reserve of megabytes.
@@ -307,17 +371,18 @@ internal sealed class CommitLoop
 
     private void Latch(Exception exception)
     {
-        if (_fault is null)
+        // The applier's thread may latch too; the first reason stays.
+        StateStoreException fault = exception as StateStoreException
+            ?? new StateStoreException(StateStoreErrorCode.InputOutput, $"The writer failed: {exception.Message}", _parts.StorePath, "Close the store and open it again.", innerException: exception);
+        if (Interlocked.CompareExchange(ref _fault, fault, null) is null)
         {
-            _fault = exception as StateStoreException
-                ?? new StateStoreException(StateStoreErrorCode.InputOutput, $"The writer failed: {exception.Message}", _parts.StorePath, "Close the store and open it again.", innerException: exception);
-            EngineLog.Latched(_parts.Logger, _parts.StorePath, _fault);
+            EngineLog.Latched(_parts.Logger, _parts.StorePath, fault);
         }
     }
 
     private void ThrowIfFaulted()
     {
-        if (_fault is not null)
+        if (Fault is not null)
         {
             throw LatchedException();
         }
@@ -325,8 +390,8 @@ internal sealed class CommitLoop
 
     private StateStoreException LatchedException() => new(
         StateStoreErrorCode.Latched,
-        $"The store takes no commits since an earlier failure: {_fault!.Summary}",
-        _fault.Place,
+        $"The store takes no commits since an earlier failure: {Fault!.Summary}",
+        Fault.Place,
         "Close the store and open it again; recovery decides what is durable. Reading goes on meanwhile.",
-        innerException: _fault);
+        innerException: Fault);
 }

@@ -14,6 +14,9 @@ internal sealed class CommitWork(CommitBatch batch, SessionIdentity session, Com
 
     internal CommitWait Wait { get; } = wait;
 
+    /// <summary>Whether a group has it: it will be completed without anybody taking it from the queue.</summary>
+    internal bool IsTaken { get => Volatile.Read(ref field); set => Volatile.Write(ref field, value); }
+
     /// <summary>What the gates were told before the commit was queued; null when none asked.</summary>
     internal Dictionary<ICommitGate, object>? Prepared { get; set; }
 

@@ -21,8 +21,14 @@ internal sealed class StateFold
         Digest.CopyFrom(digest);
     }
 
-    /// <summary>What changed since the base.</summary>
-    internal MutationSet Mutations { get; } = new();
+    /// <summary>What changed since the base, or since the frozen changes when there are some.</summary>
+    internal MutationSet Mutations { get; private set; } = new();
+
+    /// <summary>Changes that are on their way into the state: older than <see cref="Mutations"/>, newer than the base, altered by nobody.</summary>
+    internal MutationSet Frozen { get; private set; } = new();
+
+    /// <summary>Bytes that all changes over the base take.</summary>
+    internal long ArenaBytes => (long)Mutations.ArenaBytes + Frozen.ArenaBytes;
 
     /// <summary>The header of base plus mutations.</summary>
     internal StateHeader Header { get; } = new();
@@ -37,10 +43,20 @@ internal sealed class StateFold
         Mutations.Clear();
     }
 
-    /// <summary>Starts over on another base, forgetting everything folded since.</summary>
-    internal void Reset(IStateBase stateBase, StateHeader header, StateDigest digest)
+    /// <summary>Sets the changes so far apart; what is folded from here on goes over them. There must be no frozen ones.</summary>
+    internal void Freeze() => (Mutations, Frozen) = (Frozen, Mutations);
+
+    /// <summary>Goes on over a base that holds the frozen changes.</summary>
+    internal void Thaw(IStateBase stateBase)
     {
-        Rebase(stateBase);
+        _base = stateBase;
+        Frozen.Clear();
+    }
+
+    /// <summary>Forgets what was folded since the header and digest were saved; frozen changes stay.</summary>
+    internal void Revert(StateHeader header, StateDigest digest)
+    {
+        Mutations.Clear();
         Header.CopyFrom(header);
         Digest.CopyFrom(digest);
     }
@@ -210,6 +226,11 @@ internal sealed class StateFold
     private bool TryGet(StateTable table, scoped ReadOnlySpan<byte> key, out ReadOnlySpan<byte> value)
     {
         if (Mutations.TryGet((byte)table, key, out bool isDelete, out value))
+        {
+            return !isDelete;
+        }
+
+        if (Frozen.Count > 0 && Frozen.TryGet((byte)table, key, out isDelete, out value))
         {
             return !isDelete;
         }

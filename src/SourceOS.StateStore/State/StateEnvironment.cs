@@ -21,6 +21,7 @@ internal sealed class StateEnvironment : IDisposable
     private readonly LmdbDatabase[] _tables = new LmdbDatabase[Tables.Count + 1];
     private readonly byte[] _digestBuffer = new byte[StateDigest.EncodedLengthBytes];
     private readonly byte[] _headerBuffer = new byte[StateHeader.MaxEncodedLengthBytes];
+    private readonly FreePageTracker _freePages = new();
     private readonly long _quotaBytes;
     private volatile StateRoots _published;
 
@@ -107,7 +108,7 @@ internal sealed class StateEnvironment : IDisposable
     /// <exception cref="StateStoreException">The quota or the device is full (nothing is changed), or a page that liblmdb would touch is damaged.</exception>
     internal LmdbWriteTransaction Apply(MutationSet mutations, StateHeader header, StateDigest digest)
     {
-        ThrowIfOverQuota(mutations);
+        ThrowIfOverQuota(mutations.ArenaBytes);
         StateRoots roots = _published;
         _paths.Begin(_map.Snapshot(roots.Meta), roots.Meta, roots.Free);
         LmdbWriteTransaction transaction = _environment.BeginWrite();
@@ -136,7 +137,7 @@ internal sealed class StateEnvironment : IDisposable
     /// <summary>Makes the just committed transaction the one that new snapshots see.</summary>
     internal void Publish()
     {
-        if (!StateRoots.TryLoad(_map, null, _checkedPages, out StateRoots? roots, out LmdbFault fault))
+        if (!StateRoots.TryLoad(_map, null, _checkedPages, out StateRoots? roots, out LmdbFault fault, _freePages))
         {
             StateFaults.ThrowRoots(_map.FilePath, fault);
         }
@@ -200,9 +201,9 @@ internal sealed class StateEnvironment : IDisposable
 
     /// <summary>Fails when a group would take the state over its quota; a commit asks before anything is promised.</summary>
     // A put can touch a path of pages in its table and as many in the free list; four times the bytes plus that is far above what a group can need.
-    internal void ThrowIfOverQuota(MutationSet mutations)
+    internal void ThrowIfOverQuota(long changesBytes)
     {
-        long worst = LengthBytes + (4L * mutations.ArenaBytes) + (64L * MinPageBytes);
+        long worst = LengthBytes + (4L * changesBytes) + (128L * MinPageBytes);
         if (worst > _quotaBytes)
         {
             throw new StateStoreException(

@@ -53,8 +53,9 @@ internal sealed class StateRoots
     /// <param name="checkedPages">Pages that need no second structural check.</param>
     /// <param name="roots">The snapshot when it was loaded.</param>
     /// <param name="fault">Why it was not.</param>
+    /// <param name="tracker">The writer's knowledge of the free pages before, or null to read the whole list.</param>
     /// <returns>Whether it was loaded.</returns>
-    internal static bool TryLoad(MappedFile map, ulong? transactionId, CheckedPages? checkedPages, out StateRoots? roots, out LmdbFault fault)
+    internal static bool TryLoad(MappedFile map, ulong? transactionId, CheckedPages? checkedPages, out StateRoots? roots, out LmdbFault fault, FreePageTracker? tracker = null)
     {
         roots = null;
         LmdbMeta meta;
@@ -65,7 +66,8 @@ internal sealed class StateRoots
         }
 
         LmdbReader<MappedPages> reader = new(map.Snapshot(in meta), meta.LastPage, checkedPages);
-        fault = FreePageSet.TryRead(reader, in meta, out FreePageSet free);
+        FreePageSet free;
+        fault = tracker is null ? FreePageSet.TryRead(reader, in meta, out free) : tracker.TryAdvance(reader, in meta, out free);
         if (fault.IsFault)
         {
             return false;
