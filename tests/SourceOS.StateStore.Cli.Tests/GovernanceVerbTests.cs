@@ -12,6 +12,25 @@ public sealed class GovernanceVerbTests
     private const string Home = """{"schema":"sourceos.object-record/v1alpha1","object_id":"object:h","object_type":"note","profile_id":"profile:personal"}""";
 
     [Fact]
+    public void When_this_device_is_revoked_nothing_is_written_until_its_owner_registers_the_machine_as_another()
+    {
+        using Statestore store = Statestore.Initialised();
+        string device = Assert.Single(store.Run("devices", "--json").Exits(0).Lines).GetProperty("device_id").GetString()!;
+        store.Run("revoke", "device", device, "--reason", "stolen").Exits(0);
+        ulong before = store.Run("status", "--json").Exits(0).Json.GetProperty("sequence").GetUInt64();
+        Answer refused = store.RunWith("""{"schema":"sourceos.object-record/v1alpha1","object_id":"object:late","object_type":"note"}""", null, "put", "objects", "-", "--json").Exits(4);
+        Assert.Contains("device.revoked", refused.Out, StringComparison.Ordinal);
+        Assert.Contains("init --device", refused.Out, StringComparison.Ordinal);
+        Assert.True(store.Run("status", "--json").Exits(0).Json.GetProperty("sequence").GetUInt64() > before, "A refusal is an event.");
+        store.Run("get", "objects", "object:late").Exits(3);
+        Assert.Contains("device_revoked", store.Run("init", "--json").Exits(8).Out, StringComparison.Ordinal);
+        store.Run("init", "--device", device).Exits(8);
+        store.Run("init", "--device", "device:again").Exits(0);
+        store.RunWith("""{"schema":"sourceos.object-record/v1alpha1","object_id":"object:late","object_type":"note"}""", null, "put", "objects", "-").Exits(0);
+        Assert.Equal("device:again", store.Run("get", "objects", "object:late", "--json").Exits(0).Json.GetProperty("owning_device").GetString());
+    }
+
+    [Fact]
     public void An_agent_is_kept_to_its_profile_in_writing_and_reading()
     {
         using Statestore store = Set();
@@ -77,6 +96,8 @@ public sealed class GovernanceVerbTests
     {
         using Statestore store = Set();
         string id = store.RunWith($$"""{"changes":[{{Note.Replace("}", ",\"title\":\"new\"}", StringComparison.Ordinal)}}]}""", null, "agent", "draft", "-", "--actor", "actor:bot", "--json").Exits(0).Json.GetProperty("transaction").GetString()!;
+        Assert.Contains("Nothing is stale", store.Run("agent", "expire", "--apply").Exits(0).Out, StringComparison.Ordinal);
+        Assert.Equal(0, store.Run("agent", "expire", "--json").Exits(0).Json.GetProperty("expired").GetArrayLength());
         store.Run("agent", "apply", id).Exits(4);
         store.Run("agent", "propose", id, "--actor", "actor:bot").Exits(0);
         store.Run("agent", "approve", id, "--actor", "actor:bot").Exits(4);

@@ -1,5 +1,6 @@
 // Why this file exists: one caller, one object and its event a commit, each commit on the medium before the next: what a quiet device feels.
 
+using System.Diagnostics;
 using SourceOS.StateStore.Bench.Measure;
 using SourceOS.StateStore.Bench.Peers;
 
@@ -20,6 +21,7 @@ public static class LoneCommit
         await using StoreCommits handed = await StoreCommits.CreateAsync(context, "store, visible, through the writer's thread", CommitWait.Visible, inserts, isAsync: true);
         IReadOnlyList<IReadOnlyList<TracedCall>> trace = await TraceAsync(context, inserts);
         using WriteReplay replay = new(context.NewPath("floor"), trace);
+        using WriteReplay paced = new(context.NewPath("floor"), trace);
         ChangeOrder sqliteOrder = new(preloaded, inserts);
         using SqlitePeer sqlite = new(context.NewPath("sqlite.db"));
         foreach (SampleObject[] batch in sqliteOrder.Preload().Chunk(SubjectStore.LoadBatch))
@@ -37,6 +39,7 @@ public static class LoneCommit
             visible,
             handed,
             WorkContestant.Of("the same pwrites and fdatasync", Role.Floor, (operations, timer) => Repeat(operations, timer, static () => 0, _ => replay.Commit())),
+            WorkContestant.Of("the same, each after 250 us of other work", Role.Floor, (operations, timer) => Repeat(operations, timer, Pause, _ => paced.Commit())),
             WorkContestant.Of("SQLite, WAL, synchronous=FULL", Role.Peer, (operations, timer) => Repeat(operations, timer, sqliteOrder.Next, change => sqlite.Commit([change]))),
             WorkContestant.Of("LMDB, synced, events in a table", Role.Peer, (operations, timer) => Repeat(operations, timer, () => lmdb.Prepare([lmdbOrder.Next()]), lmdb.Commit)),
         ];
@@ -50,6 +53,18 @@ public static class LoneCommit
         Agreement.RequireEqual("events", sqlite.EventCount(), lmdb.EventCount());
         Agreement.RequireEqual("events", sqlite.EventCount(), (long)durable.Store.Store.VisibleSequence);
         return result.WithNote(Describe(trace));
+    }
+
+    // A device that was just busy answers sooner than one that was left alone for as long as anybody's other work takes; no store can sync back to back as the first floor does.
+    private static int Pause()
+    {
+        long until = Stopwatch.GetTimestamp() + (Stopwatch.Frequency / 4000);
+        while (Stopwatch.GetTimestamp() < until)
+        {
+            Thread.SpinWait(10);
+        }
+
+        return 0;
     }
 
     private static void Repeat<T>(int operations, OpTimer timer, Func<T> prepare, Action<T> work)

@@ -16,6 +16,7 @@ internal static class AgentVerb
     private static readonly Argument<string> Source = new("FILE") { Description = "A draft: {\"changes\": [object records and {\"delete\": ID}], \"rationale\": ...}; - for standard input" };
     private static readonly Argument<string> Id = Inputs.Id("The transaction's identifier");
     private static readonly Option<string> Reason = new("--reason") { Description = "Why, for people", HelpName = "TEXT" };
+    private static readonly Option<bool> Apply = new("--apply") { Description = "Do it" };
     private static readonly Option<ulong?> Expected = Inputs.Sequence("--expect-seq", "Only when the transaction is at this sequence, the one that `agent diff` showed");
 
     /// <summary>The command.</summary>
@@ -34,6 +35,9 @@ internal static class AgentVerb
         Add(group, "rebase", "Put a proposal onto the newest versions when its changes touch other fields", static (store, step) => AgentRoom.RebaseAsync(store, step.Session, step.Transaction, step.Now, step.Cancellation));
         Add(group, "apply", "Carry an approved transaction out, all of it or nothing", static (store, step) => AgentRoom.ApplyAsync(step.Session, step.Transaction, step.Now, step.Cancellation));
         Add(group, "revert", "Give the objects of an applied transaction their earlier versions back", static (store, step) => AgentRoom.RevertAsync(store, step.Session, step.Transaction, step.Reason, step.Now, step.Cancellation));
+        VerbCommand expire = new("expire", "Reject what nobody applied in time; shows it only, unless told to apply", "statestore agent expire", "statestore agent expire --apply") { Run = ExpireAsync };
+        expire.Options.Add(Apply);
+        group.Subcommands.Add(expire);
         return group;
     }
 
@@ -79,6 +83,61 @@ internal static class AgentVerb
         }
 
         return ExitCode.Done;
+    }
+
+    private static async Task<ExitCode> ExpireAsync(VerbContext context)
+    {
+        DateTimeOffset now = DateTimeOffset.UtcNow;
+        bool applies = context.Get(Apply);
+        StateStore store = applies ? context.OpenWrite() : context.OpenRead();
+        await using (store.ConfigureAwait(false))
+        {
+            IReadOnlyList<AgentTransaction> stale;
+            using (ReadSnapshot snapshot = store.OpenSnapshot())
+            {
+                stale = AgentRoom.Stale(snapshot, now, context.Scope(snapshot));
+            }
+
+            CommitReceipt? receipt = applies && stale.Count > 0
+                ? Receipts.Require(await AgentRoom.ExpireAsync(context.SessionForMany(store), stale, now, context.Cancellation).ConfigureAwait(false))
+                : null;
+            AnswerExpired(context, stale, receipt);
+        }
+
+        return ExitCode.Done;
+    }
+
+    private static void AnswerExpired(VerbContext context, IReadOnlyList<AgentTransaction> stale, CommitReceipt? receipt)
+    {
+        if (context.Json)
+        {
+            JsonLine.Write(context.Out, writer =>
+            {
+                writer.WriteStartObject();
+                writer.WriteBoolean("applied"u8, receipt is not null);
+                writer.WriteStartArray("expired"u8);
+                foreach (AgentTransaction one in stale)
+                {
+                    writer.WriteStringValue(one.Record.Id);
+                }
+
+                writer.WriteEndArray();
+                if (receipt is not null)
+                {
+                    writer.WriteNumber("sequence"u8, receipt.LastSequence);
+                }
+
+                writer.WriteEndObject();
+            });
+            return;
+        }
+
+        foreach (AgentTransaction one in stale)
+        {
+            context.Out.WriteLine($"{TerminalText.Clean(one.Record.Id)} ({one.Status}, by {TerminalText.Clean(one.ActorId)}) was good until {one.ExpiresAt:u}.");
+        }
+
+        context.Out.WriteLine(stale.Count == 0 ? "Nothing is stale." : receipt is null ? "Nothing was changed. To reject them: statestore agent expire --apply" : $"Rejected at sequence {receipt.LastSequence}.");
     }
 
     private static AgentTransaction Find(StateStore store, string id)

@@ -127,6 +127,12 @@ internal static class InitVerb
                 $"This store's device is '{knownDevice}'; it cannot become '{device}'.", $"device {knownDevice}", "Leave --device out, or create another store.", "already_exists");
         }
 
+        if (knownDevice is null && LocalIdentity.DeviceEvenRevoked(snapshot) is { } revoked && (device is null || snapshot.Get(RecordKind.Device, device) is not null))
+        {
+            throw CliException.BadData(
+                $"This store's device '{revoked}' is revoked; nothing is written on it any more.", $"device {revoked}", "Register this machine under a name that the store does not have: statestore init --device ID", "device_revoked");
+        }
+
         string user = Environment.UserName;
         string actor = context.Parse.GetValue(GlobalOptions.Actor) ?? LocalIdentity.ActorOfUser(user);
         string host = Environment.MachineName.Length == 0 ? "local" : Environment.MachineName;

@@ -22,6 +22,10 @@ public static class AgentRoom
     private static readonly int s_reviewer = Slots.Of(RecordKind.Transaction, "reviewed_by");
     private static readonly int s_changes = Slots.Of(RecordKind.Transaction, "changes");
     private static readonly int s_bases = Slots.Of(RecordKind.Transaction, "base_sequences");
+    private static readonly int s_expires = Slots.Of(RecordKind.Transaction, "expires_at");
+
+    /// <summary>The most transactions that one <see cref="ExpireAsync"/> rejects.</summary>
+    public const int MaxExpiredAtOnce = 256;
 
     /// <summary>Stores a draft in the session's name, on the versions that the store has now.</summary>
     public static async Task<AgentStep> DraftAsync(StateStore store, StateSession session, AgentDraft draft, DateTimeOffset now, CancellationToken cancellationToken = default)
@@ -139,6 +143,53 @@ public static class AgentRoom
         byte[] body = Documents.Changed(transaction.Record, builder => builder.SetText(s_status, "reverted").SetTime(s_updated, now));
         batch.Put(RecordKind.Transaction, transaction.Record.Id, body, Options(transaction, "reverted", reason));
         return new AgentStep(transaction.Record.Id, "reverted", await session.CommitAsync(batch, CommitWait.Visible, cancellationToken).ConfigureAwait(false));
+    }
+
+    /// <summary>The drafts, proposals and approvals that nobody applied in time, oldest end first.</summary>
+    /// <param name="snapshot">The state.</param>
+    /// <param name="now">Now.</param>
+    /// <param name="scope">What the reader may see; everything when null.</param>
+    /// <returns>At most <see cref="MaxExpiredAtOnce"/> of them.</returns>
+    public static IReadOnlyList<AgentTransaction> Stale(ReadSnapshot snapshot, DateTimeOffset now, ReadScope? scope = null)
+    {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        List<AgentTransaction> stale = [];
+        foreach (RecordView record in snapshot.Range(RecordKind.Transaction))
+        {
+            if (Slots.Text(record.Body, s_status) is "draft" or "proposed" or "approved"
+                && record.Body.TryGetTime(s_expires, out long micros) && DateTimeOffset.UnixEpoch.AddMicroseconds(micros) <= now
+                && AgentTransaction.Find(snapshot, System.Text.Encoding.UTF8.GetString(record.Id)) is { } transaction && scope?.Allows(transaction.Record) != false)
+            {
+                stale.Add(transaction);
+            }
+        }
+
+        return [.. stale.OrderBy(static one => one.ExpiresAt).ThenBy(static one => one.Record.Id, StringComparer.Ordinal).Take(MaxExpiredAtOnce)];
+    }
+
+    /// <summary>Rejects stale transactions for good, each with an event `sync.transaction.expired`; all of them or none. One that moved meanwhile refuses the commit.</summary>
+    /// <param name="session">Who says so.</param>
+    /// <param name="stale">The transactions, see <see cref="Stale"/>; at least one.</param>
+    /// <param name="now">Now.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>The receipt.</returns>
+    public static async Task<CommitReceipt> ExpireAsync(StateSession session, IReadOnlyList<AgentTransaction> stale, DateTimeOffset now, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(session);
+        ArgumentNullException.ThrowIfNull(stale);
+        CommitBatch batch = new();
+        foreach (AgentTransaction transaction in stale)
+        {
+            if (Expired(transaction, now) is null)
+            {
+                throw new ArgumentException($"Transaction '{transaction.Record.Id}' is not stale.", nameof(stale));
+            }
+
+            byte[] body = Documents.Changed(transaction.Record, builder => builder.SetText(s_status, "rejected").SetTime(s_updated, now));
+            batch.Put(RecordKind.Transaction, transaction.Record.Id, body, Options(transaction, "expired", $"it was good until {Documents.TimeText(transaction.ExpiresAt!.Value)}"));
+        }
+
+        return await session.CommitAsync(batch, CommitWait.Visible, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Puts a transaction onto the versions that the store has now, when its changes and those made meanwhile touch different fields. It must be approved again.</summary>
@@ -268,7 +319,7 @@ public static class AgentRoom
     });
 
     private static AgentStep? Expired(AgentTransaction transaction, DateTimeOffset now) => transaction.ExpiresAt is { } expires && expires <= now
-        ? Refuse(transaction, "transaction.expired", $"The transaction was good until {expires:u}.", "Reject it and draft it anew.")
+        ? Refuse(transaction, "transaction.expired", $"The transaction was good until {expires:u}.", "Draft it anew; statestore agent expire --apply puts away what is stale.")
         : null;
 
     private static AgentStep Refuse(AgentTransaction transaction, string rule, string reason, string remedy) => new(

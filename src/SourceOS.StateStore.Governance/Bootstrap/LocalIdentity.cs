@@ -59,7 +59,8 @@ public static class LocalIdentity
     }
 
     /// <summary>This device also when it was revoked and no other took its place; null when the store never had one.</summary>
-    internal static string? DeviceEvenRevoked(ReadSnapshot snapshot) => Device(snapshot)
+    /// <param name="snapshot">The state.</param>
+    public static string? DeviceEvenRevoked(ReadSnapshot snapshot) => Device(snapshot)
         ?? First(snapshot, RecordKind.Device, static (_, body) => body.TryGetText(DeviceTrust, out ReadOnlySpan<byte> trust) && trust.SequenceEqual("local"u8));
 
     /// <summary>The profile that commands act in unless they say otherwise.</summary>
@@ -81,7 +82,8 @@ public static class LocalIdentity
     {
         ArgumentNullException.ThrowIfNull(snapshot);
         ArgumentNullException.ThrowIfNull(actorId);
-        identity = new SessionIdentity(actorId, Device(snapshot) ?? "");
+        // A revoked device stays this device until another takes its place: acting on none would walk around the revocation.
+        identity = new SessionIdentity(actorId, DeviceEvenRevoked(snapshot) ?? "");
         if (!snapshot.TryGet(RecordKind.Actor, Encoding.UTF8.GetBytes(actorId), out RecordView record))
         {
             return LocalIdentityFault.ActorNotRegistered;

@@ -20,7 +20,7 @@ internal sealed class ScopeGate(GateContext context) : ICommitGate
             return EvaluateFirst(commit);
         }
 
-        if (JudgeSession(commit.Session, state, out ActorFacts actor) is { } refusal)
+        if (JudgeSession(commit, state, out ActorFacts actor) is { } refusal)
         {
             return GateDecision.Deny(refusal);
         }
@@ -57,8 +57,9 @@ internal sealed class ScopeGate(GateContext context) : ICommitGate
             "actor.none-registered", "The store has no actor yet, so nobody can act in it.", "Set the store up first: statestore init."));
     }
 
-    private CommitRefusal? JudgeSession(SessionIdentity session, IStateView state, out ActorFacts actor)
+    private CommitRefusal? JudgeSession(ProposedCommit commit, IStateView state, out ActorFacts actor)
     {
+        SessionIdentity session = commit.Session;
         if (context.Actors.Find(state, session.ActorId) is not { } found)
         {
             actor = null!;
@@ -76,11 +77,13 @@ internal sealed class ScopeGate(GateContext context) : ICommitGate
             return Refusals.Of("actor.quarantined", $"Actor '{session.ActorId}' is quarantined.", "Review it, then change its trust level as an administrator.", RecordKind.Actor, session.ActorId);
         }
 
-        return JudgeDevice(session, state) ?? JudgeProfile(session, state, found);
+        return JudgeDevice(commit, state) ?? JudgeProfile(session, state, found);
     }
 
-    private static CommitRefusal? JudgeDevice(SessionIdentity session, IStateView state)
+    // A machine whose device was revoked comes back as another one, by the commit that registers it. Whoever makes it needs the rights for that record, as every other change does.
+    private static CommitRefusal? JudgeDevice(ProposedCommit commit, IStateView state)
     {
+        SessionIdentity session = commit.Session;
         if (session.DeviceId.Length == 0)
         {
             return null;
@@ -88,18 +91,31 @@ internal sealed class ScopeGate(GateContext context) : ICommitGate
 
         if (!state.TryGet(RecordKind.Device, session.DeviceId, out RecordView device))
         {
-            return Refusals.Of("device.registered", $"Device '{session.DeviceId}' is not registered in this store.", "Register it: statestore put devices -", RecordKind.Device, session.DeviceId);
+            return Registers(commit, session.DeviceId) ? null : Refusals.Of("device.registered", $"Device '{session.DeviceId}' is not registered in this store.", "Register it: statestore put devices -", RecordKind.Device, session.DeviceId);
         }
 
         if (device.IsTombstone || Slots.Has(device.Body, Slots.Device.RevokedAt))
         {
-            return Refusals.Of("device.revoked", $"Device '{session.DeviceId}' is revoked.", "Act on another device.", RecordKind.Device, session.DeviceId);
+            return Refusals.Of("device.revoked", $"Device '{session.DeviceId}' is revoked.", "Register this machine as another device, as someone who may: statestore init --device ID", RecordKind.Device, session.DeviceId);
         }
 
         string condition = Slots.Text(device.Body, Slots.Device.State);
         return condition is "revoked" or "quarantined"
             ? Refusals.Of($"device.{condition}", $"Device '{session.DeviceId}' is {condition}.", "Review the device, then change its state as an administrator.", RecordKind.Device, session.DeviceId)
             : null;
+    }
+
+    private static bool Registers(ProposedCommit commit, string deviceId)
+    {
+        foreach (ProposedChange change in commit.Changes)
+        {
+            if (change.Action == EventAction.Put && change.Kind == RecordKind.Device && change.Id == deviceId)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private static CommitRefusal? JudgeProfile(SessionIdentity session, IStateView state, ActorFacts actor)

@@ -4,6 +4,7 @@
 using System.Globalization;
 using System.Text;
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Governance.Bundles;
 using SourceOS.StateStore.Governance.Gates;
 using SourceOS.StateStore.Governance.Keys;
 using SourceOS.StateStore.Keys;
@@ -79,10 +80,9 @@ public static class RepairApproval
         return approvers;
     }
 
-    /// <summary>Whether an actor is registered, not revoked, and has the capability `repair`.</summary>
-    internal static bool MayRepair(ReadSnapshot snapshot, string actorId) =>
-        snapshot.TryGet(RecordKind.Actor, Encoding.UTF8.GetBytes(actorId), out RecordView record)
-        && ActorFacts.Of(actorId, record.Sequence, record.IsTombstone, record.Body) is { IsRevoked: false } actor && actor.Capabilities.Contains(Capabilities.Repair);
+    /// <summary>Whether an actor may repair, as a commit would judge it: registered, neither revoked nor quarantined, with the capability or a lease of it.</summary>
+    internal static bool MayRepair(ReadSnapshot snapshot, string actorId, DateTimeOffset? now = null) =>
+        new SnapshotRights(snapshot, actorId, now ?? DateTimeOffset.UtcNow).Check(Capabilities.Repair) is null;
 
     private static PrivateKey? SignerAmong(KeyRoom keys, ReadSnapshot kept, List<(NoteKey Key, string ActorId)> approvers)
     {

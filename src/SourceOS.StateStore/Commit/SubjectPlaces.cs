@@ -29,7 +29,7 @@ internal static class SubjectPlaces
         if (slot >= 0)
         {
             ReadOnlySpan<byte> bytes = change.Action == EventAction.Put ? change.Body.Span : exists ? existing.Body : default;
-            if (!bytes.IsEmpty && RecordBodyView.TryRead(bytes, out RecordBodyView body, out _) && body.TryGetText(slot, out ReadOnlySpan<byte> text) && Identifier.IsValid(text))
+            if (!bytes.IsEmpty && RecordBodyView.TryReadKnown(bytes, out RecordBodyView body, out _) && body.TryGetText(slot, out ReadOnlySpan<byte> text) && Identifier.IsValid(text))
             {
                 return text;
             }

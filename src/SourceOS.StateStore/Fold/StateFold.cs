@@ -136,7 +136,7 @@ internal sealed class StateFold
         if (item.SubjectKind == RecordKind.Object)
         {
             // The image was validated as a body when its event was read, so this cannot fail for bytes that reached the fold.
-            _ = RecordBodyView.TryRead(item.Image, out RecordBodyView body, out _);
+            _ = RecordBodyView.TryReadKnown(item.Image, out RecordBodyView body, out _);
             _newKeys.Derive(body, isTombstone, surrogate);
             ReplaceIndex(exists);
         }
@@ -245,7 +245,7 @@ internal sealed class StateFold
             return;
         }
 
-        if (!RecordBodyView.TryRead(record.Body, out RecordBodyView body, out FormatFault fault))
+        if (!RecordBodyView.TryReadKnown(record.Body, out RecordBodyView body, out FormatFault fault))
         {
             State.StateFaults.ThrowEntry(StateTable.Records, key, fault.ToString());
         }

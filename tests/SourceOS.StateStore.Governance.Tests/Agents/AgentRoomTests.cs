@@ -110,6 +110,44 @@ public sealed class AgentRoomTests : IDisposable
         Assert.Equal("one", _store.Get(RecordKind.Object, "object:a")!.Text("title"));
     }
 
+    [Fact]
+    public async Task What_nobody_applied_in_time_is_rejected_with_an_event_of_its_own_and_nothing_else_is()
+    {
+        DateTimeOffset later = s_now + AgentDraft.DefaultLife + TimeSpan.FromMinutes(1);
+        string approved = await Draft(GovernedFixture.Object("object:a", more: ""","title":"two" """));
+        await Step(approved, "proposed", Bot);
+        await Step(approved, "approved");
+        string draft = await Draft(GovernedFixture.Object("object:a", more: ""","title":"three" """));
+        string gone = await Draft(GovernedFixture.Object("object:a", more: ""","title":"four" """));
+        await Step(gone, "proposed", Bot);
+        await Step(gone, "rejected");
+        using (ReadSnapshot early = _store.Store.OpenSnapshot())
+        {
+            Assert.Empty(AgentRoom.Stale(early, s_now));
+        }
+
+        IReadOnlyList<AgentTransaction> stale;
+        using (ReadSnapshot snapshot = _store.Store.OpenSnapshot())
+        {
+            stale = AgentRoom.Stale(snapshot, later);
+        }
+
+        Assert.Equal(new[] { approved, draft }.Order(StringComparer.Ordinal), stale.Select(one => one.Record.Id).Order(StringComparer.Ordinal));
+        await Assert.ThrowsAsync<ArgumentException>(() => AgentRoom.ExpireAsync(_store.Session(), stale, s_now));
+        CommitReceipt receipt = await AgentRoom.ExpireAsync(_store.Session(), stale, later);
+        Assert.True(receipt.IsCommitted);
+        Assert.All(stale, one => Assert.Equal("rejected", Find(one.Record.Id).Status));
+        using (ReadSnapshot after = _store.Store.OpenSnapshot())
+        {
+            Assert.Empty(AgentRoom.Stale(after, later));
+            Assert.All(stale, one => Assert.Equal("sync.transaction.expired", after.History(RecordKind.Transaction, one.Record.Id).First().Type));
+        }
+
+        // Once more on what was looked at before it moved: refused as a whole.
+        Assert.Equal(CommitStatus.Conflict, (await AgentRoom.ExpireAsync(_store.Session(), stale, later)).Status);
+        Assert.Equal("one", _store.Get(RecordKind.Object, "object:a")!.Text("title"));
+    }
+
     [Theory]
     [InlineData("[]")]
     [InlineData("{}")]

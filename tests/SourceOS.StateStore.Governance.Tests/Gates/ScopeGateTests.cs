@@ -42,6 +42,18 @@ public sealed class ScopeGateTests : IDisposable
     }
 
     [Fact]
+    public void A_device_that_nobody_registered_is_registered_by_the_commit_that_acts_on_it_if_its_actor_may()
+    {
+        const string device = """{"schema":"sourceos.device-record/v1alpha1","device_id":"device:next","trust_level":"local"}""";
+        _store.AddActor("actor:bot", capabilities: """["read","write"]""");
+        _store.Refused(_store.Session("actor:bot", device: "device:next"), Batch(device), "actor.capability");
+        _store.Refused(_store.Session(device: "device:other"), Batch(device), "device.registered");
+        Assert.Null(_store.Get(RecordKind.Device, "device:next"));
+        Done(_store.Session(device: "device:next"), Batch(device));
+        Done(_store.Session(device: "device:next"), Batch(GovernedFixture.Object("object:a")));
+    }
+
+    [Fact]
     public void Devices_that_are_unknown_revoked_or_quarantined_carry_no_commit()
     {
         _store.Refused(_store.Session(device: "device:unknown"), Batch(GovernedFixture.Object("object:a")), "device.registered");

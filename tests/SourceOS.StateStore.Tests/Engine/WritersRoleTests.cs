@@ -127,7 +127,7 @@ public sealed class WritersRoleTests
                     return;
                 }
             }))];
-            while (Volatile.Read(ref acknowledged) < 20 + round)
+            while (Volatile.Read(ref acknowledged) < 20 + round && !callers.Any(caller => caller.IsCompleted))
             {
                 await Task.Yield();
             }
