@@ -185,6 +185,8 @@ def main(arguments):
         "man3/libsourceos_statestore.3": library(header, version, date),
     }
     for name, lines in pages.items():
+        # A heading begins a paragraph of its own.
+        lines = [line for before, line in zip(["", *lines], lines) if not (line == ".PP" and before.startswith(".SH"))]
         path = os.path.join(out, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w", encoding="utf-8") as file:
