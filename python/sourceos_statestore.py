@@ -23,7 +23,7 @@ import threading
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Type, Union
 
 __all__ = [
-    "ABI_VERSION", "BadDataError", "BootResult", "ClosedError", "InternalError", "IoError", "LockedError", "NotFoundError", "RefusedError", "StateStoreError",
+    "ABI_VERSION", "BadDataError", "BootResult", "ClosedError", "ForkedError", "InternalError", "IoError", "LockedError", "NotFoundError", "RefusedError", "StateStoreError",
     "Store", "UnsafeError", "UsageError", "boot_check", "delete", "event", "init", "open_read", "open_write", "put", "repair_apply", "repair_plan", "verify", "version",
 ]
 
@@ -85,8 +85,12 @@ class InternalError(StateStoreError):
     """A defect of the library."""
 
 
+class ForkedError(StateStoreError):
+    """This process was forked from the one that uses the library, as `os.fork` and the start method `fork` of `multiprocessing` do; use `spawn`."""
+
+
 _ERRORS: Dict[int, Type[StateStoreError]] = {
-    2: UsageError, 3: NotFoundError, 4: RefusedError, 5: LockedError, 6: UnsafeError, 7: IoError, 8: BadDataError, 9: ClosedError, 10: InternalError,
+    2: UsageError, 3: NotFoundError, 4: RefusedError, 5: LockedError, 6: UnsafeError, 7: IoError, 8: BadDataError, 9: ClosedError, 10: InternalError, 11: ForkedError,
 }
 
 

@@ -125,6 +125,19 @@ class StoreTests(unittest.TestCase):
             self.assertEqual(faults, [])
             self.assertEqual(len(list(store.list("object"))), 160)
 
+    def test_a_forked_child_is_told_so_and_the_parent_goes_on(self):
+        with self.open() as store:
+            child = os.fork()
+            if child == 0:
+                try:
+                    store.get("object", "note:1")
+                except ss.ForkedError:
+                    os._exit(7)
+                finally:
+                    os._exit(8)
+            self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 7)
+            self.assertEqual(store.commit([ss.event("app.parent")])["status"], "committed")
+
     def test_a_store_that_nobody_holds_is_closed(self):
         store = self.open()
         del store

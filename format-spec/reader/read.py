@@ -684,9 +684,18 @@ def number_of(slots, name):
     return be8(xxh64(0, data) or 1)
 
 
+def is_boot(record):
+    return record["boot_critical"] and not record["tombstone"]
+
+
 def index_keys(record):
-    slots, _ = read_body(record["kind"], record["body"])
     sur = be8(record["surrogate"])
+    boot = [b"\x06" + sur] if is_boot(record) else []
+    return boot + (object_keys(record, sur) if record["kind"] == 1 else [])
+
+
+def object_keys(record, sur):
+    slots, _ = read_body(record["kind"], record["body"])
     tag, data = slots.get("updated_at", (0, b""))
     updated = i64(data, 0) if tag == 5 else 0
     keys = [b"\x05" + number_of(slots, "state") + be8(updated + 2**63) + sur]
@@ -735,17 +744,25 @@ def read_state(path, sb, findings):
         record_id = identifier(key[1:], "record id")
         records[(v[0], record_id)] = {"kind": v[0], "id": record_id, "tombstone": bool(u16(v, 2) & 1), "boot_critical": bool(u16(v, 2) & 2),
                                       "sequence": u64(v, 8), "surrogate": u64(v, 16), "body": v[40:]}
-    need(sorted(key for key, _, _ in tables["index"]) == sorted(k for r in records.values() if r["kind"] == 1 for k in index_keys(r)), "index: not what the records say")
+    need(sorted(key for key, _, _ in tables["index"]) == sorted(k for r in records.values() for k in index_keys(r)), "index: not what the records say")
     need({key: value[:-8] for key, _, value in tables["surrogates"]} == {be8(r["surrogate"]): bytes([r["kind"]]) + r["id"].encode() for r in records.values()}, "surrogates")
     f = u16(h, 2)
     need(u16(h, 0) == 1 and u32(h, 4) == len(h) == 968 + 32 * f + 16 and h[8:24] == sb["id"] and u64(h, 24) == sb["generation"], "state header")
-    zero(h[112:136] + h[960:968], "state header")
+    zero(h[960:968], "state header")
+    marked = {bytes([r["kind"]]) + r["id"].encode() for r in records.values() if is_boot(r)}
+    boot_sum = sum(tagged128(b"\x01" + key, value) for key, _, value in tables["records"] if key in marked) % 2**128
+    need(u64(h, 112) == len(marked) and h[120:136] == le16(boot_sum), "state header: records that a boot reads")
     state = {"position": u64(h, 32), "frames": u64(h, 40), "last_sequence": u64(h, 48), "commit": u64(h, 56), "epoch": u64(h, 64), "time": i64(h, 72),
              "head": h[80:112], "kinds": {k: (u64(h, 136 + 16 * k), u64(h, 144 + 16 * k)) for k in range(32)},
              "lanes": [(u64(h, 648 + 24 * i), u64(h, 656 + 24 * i), i64(h, 664 + 24 * i)) for i in range(13)],
              "frontier": [h[968 + 32 * i:1000 + 32 * i] for i in range(f)], "records": records,
              "frame_table": [(key, value) for key, _, value in tables["frames"]], "transaction": lmdb.transaction}
     return state
+
+
+def is_tagged(kind, body):
+    tags = json.loads(dict(read_body(kind, body)[1]).get("policy_tags", "[]"))
+    return isinstance(tags, list) and "boot-critical" in tags and b"boot-critical" in body
 
 
 def fold(frames):
@@ -761,6 +778,8 @@ def fold(frames):
             key = (event["kind"], event["subject"])
             if event["kind"] and event["previous"] != (records[key]["sequence"] if key in records else 0):
                 raise Damage(f"event {event['sequence']}: previous sequence")
+            if event["action"] == PUT and event["kind"] and is_tagged(event["kind"], event["image"]):
+                need(event["boot_critical"], f"event {event['sequence']}: tagged for boot, and not marked")
             if event["action"] in (PUT, TOMBSTONE):
                 old = records.get(key)
                 records[key] = {"kind": event["kind"], "id": event["subject"], "tombstone": event["action"] == TOMBSTONE, "boot_critical": event["boot_critical"],

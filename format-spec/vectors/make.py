@@ -426,13 +426,13 @@ def write_state():
     page = Page("state.hex", ["Values of the state (state.md). `kinds` and `lanes` list the places that are not zero: index, then the place's bytes."])
     leaves = [leaf(sha256(bytes([i]))) for i in range(11)]
     f = dict(store_id=STORE_ID, generation=2, position=70128, frame_count=11, last_sequence=40, last_commit=7, epoch=3, commit_time=1700000000000000,
-             chain_head=leaf(b"chain"))
+             chain_head=leaf(b"chain"), boot_records=3, boot_sum=bytes(range(16)))
     kinds = {1: u64(3) + u64(1), 19: u64(2**40) + u64(0)}
     lanes = {0: u64(30) + u64(40) + i64(5), 10: u64(10) + u64(39) + i64(-5)}
     roots = b"".join(frontier(leaves))
     head = at(968, [(0, u16(1)), (2, u16(len(roots) // 32)), (4, u32(968 + len(roots) + 16)), (8, STORE_ID), (24, u64(f["generation"])),
                     (32, u64(f["position"])), (40, u64(f["frame_count"])), (48, u64(f["last_sequence"])), (56, u64(f["last_commit"])),
-                    (64, u64(f["epoch"])), (72, i64(f["commit_time"])), (80, f["chain_head"])]
+                    (64, u64(f["epoch"])), (72, i64(f["commit_time"])), (80, f["chain_head"]), (112, u64(f["boot_records"])), (120, f["boot_sum"])]
               + [(136 + 16 * i, v) for i, v in kinds.items()] + [(648 + 24 * i, v) for i, v in lanes.items()]) + roots
     page.case("header", **f, frontier=roots, kinds=b"".join(u8(i) + v for i, v in kinds.items()), lanes=b"".join(u8(i) + v for i, v in lanes.items()),
               bytes=head + u128(tagged128(b"\5header", head)))
@@ -465,6 +465,8 @@ def write_state():
     keys = [b"\1" + bytes(16) + sur, b"\3" + bytes(8) + sur, b"\4\x08" + b"\x0f" * 32 + sur, b"\5" + bytes(8) + be8(2**63) + sur]
     page.case("index keys of an object that has only a hash", body=content, tombstone=0, surrogate=100, keys=b"".join(u16(len(k)) + k for k in keys))
     page.case("index keys of its tombstone", body=content, tombstone=1, surrogate=100, keys=b"".join(u16(len(k)) + k for k in keys[3:]))
+    page.case("index keys with the mark for boot", body=content, tombstone=0, boot=1, surrogate=100, keys=b"".join(u16(len(k)) + k for k in keys + [b"\6" + be8(100)]))
+    page.case("index keys of a marked tombstone", body=content, tombstone=1, boot=1, surrogate=100, keys=b"".join(u16(len(k)) + k for k in keys[3:]))
     page.case("index entry", key=keys[0], bytes=check(2, keys[0], b""))
     page.write()
 

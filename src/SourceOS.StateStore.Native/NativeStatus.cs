@@ -16,6 +16,7 @@ internal enum NativeStatus
     BadData = 8,
     Closed = 9,
     Internal = 10,
+    Forked = 11,
 }
 
 /// <summary>An answer that the caller frees (`ss_buffer`).</summary>

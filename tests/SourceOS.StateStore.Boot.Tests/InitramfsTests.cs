@@ -3,6 +3,9 @@
 
 using System.Text;
 using System.Text.Json;
+using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Keys;
+using SourceOS.StateStore.Readers.Boot;
 
 namespace SourceOS.StateStore.Boot.Tests;
 
@@ -164,6 +167,73 @@ public sealed class InitramfsTests(SampleStore sample, NativeProgram program) : 
         Assert.Equal((0, ""), (Hook(program.Path, out string signed).ExitCode, Hook(program.Path, out _).Errors));
         Assert.Equal(("key\n", "note\n"), (File.ReadAllText(Path.Combine(signed, "etc", "statestore", "root.keys")), File.ReadAllText(Path.Combine(signed, "etc", "statestore", "min-root.note"))));
         Assert.Contains("libcrypto.so.3", File.ReadAllText(Path.Combine(signed, "log")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_signed_root_is_checked_by_the_libcrypto_that_the_hook_copied_and_wants_review_without_one()
+    {
+        using PrivateKey key = PrivateKey.Generate();
+        using PrivateKey stranger = PrivateKey.Generate();
+        BootVerdict now = BootCheck.Run(new BootCheckOptions { StorePath = sample.Closed, BudgetMs = 60_000 });
+        string origin = Checkpoint.OriginOf(Guid.Parse(now.StoreId));
+        byte[] Note(PrivateKey by, ulong size) => by.SignNote(new Checkpoint(origin, size, new Hash256(Convert.FromHexString(now.Root))).ToText(), "boot-test").Encode();
+        string keys = new NoteKey("boot-test", key.PublicKey) + "\n";
+        string libcrypto = Directory.EnumerateFiles("/usr/lib", "libcrypto.so.3", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = 1, IgnoreInaccessible = true }).First();
+
+        foreach ((byte[] note, bool hasLibrary, string verdict, string code) in (IEnumerable<(byte[], bool, string, string)>)
+            [
+                (Note(key, now.Size), true, "verified", ""),
+                (Note(key, now.Size + 1), true, "blocked", "store.rolled-back"),
+                (Note(stranger, now.Size), true, "blocked", "root.signature"),
+                (Note(key, now.Size), false, "review_required", "root.signature-unchecked"),
+                (Note(stranger, now.Size), false, "review_required", "root.signature-unchecked"),
+            ])
+        {
+            ProgramRun run = InInitramfs(note, keys, hasLibrary ? libcrypto : null);
+            if (run.Errors.StartsWith("unshare:", StringComparison.Ordinal))
+            {
+                Console.WriteLine("skipped: namespaces cannot be made here: " + run.Errors.Trim());
+                return;
+            }
+
+            using JsonDocument answer = JsonDocument.Parse(run.Output);
+            Assert.True(verdict == answer.RootElement.GetProperty("verdict").GetString(), run.Output);
+
+            // With the managed hash, where there is no libcrypto, as with the native one.
+            Assert.Equal(now.Root, answer.RootElement.GetProperty("root").GetString());
+            Assert.Equal(verdict switch { "verified" => 0, "blocked" => 20, _ => 10 }, run.ExitCode);
+            Assert.True(code.Length == 0 || answer.RootElement.GetProperty("reasons").EnumerateArray().Any(reason => reason.GetProperty("code").GetString() == code), run.Output);
+        }
+    }
+
+    // Runs the hook, makes what it copied the root of a process, and asks the program there, so that no library of this system can help it.
+    private ProgramRun InInitramfs(byte[] note, string keys, string? libcrypto)
+    {
+        string fake = NewFake();
+        const string Functions = """
+            copy_one() { mkdir -p "$DESTDIR$(dirname "$2")"; cp -L "$1" "$DESTDIR$2"; }
+            copy_exec() {
+                copy_one "$1" "${2:-${1#"$AT"}}"
+                for library in $(ldd "$1" | grep -o '/[^ ]*'); do copy_one "$library" "$library"; done
+            }
+
+            """;
+        Write(Path.Combine(fake, "usr", "share", "initramfs-tools", "hook-functions"), Functions);
+        Write(Path.Combine(fake, "etc", "statestore", "root.keys"), keys);
+        File.WriteAllBytes(Path.Combine(fake, "etc", "statestore", "min-root.note"), note);
+        if (libcrypto is not null)
+        {
+            Directory.CreateDirectory(Path.Combine(fake, "usr", "lib", "x86_64-linux-gnu"));
+            File.Copy(libcrypto, Path.Combine(fake, "usr", "lib", "x86_64-linux-gnu", "libcrypto.so.3"));
+        }
+
+        string root = Directory.CreateDirectory(sample.PathOf("initrd-" + Guid.NewGuid().ToString("N"))).FullName;
+        ProgramRun hook = Dash(Faked("hooks", fake), [], ("DESTDIR", root), ("AT", fake), ("STATESTORE_BOOTCHECK", program.Path));
+        Assert.True(hook.ExitCode == 0, hook.Errors);
+        Assert.Equal(libcrypto is null, hook.Errors.Contains("cannot be checked at boot", StringComparison.Ordinal));
+        Assert.Equal(libcrypto is not null, File.Exists(Path.Combine(root, "usr", "lib", "x86_64-linux-gnu", "libcrypto.so.3")));
+        Directory.Move(sample.Copy(sample.Closed), Path.Combine(root, "store"));
+        return NativeProgram.Start("unshare", ["-r", "chroot", root, "/sbin/statestore-bootcheck", "--json", "--store", "/store", "--budget-ms", "60000", "--min-root", "/etc/statestore/min-root.note", "--root-key", "/etc/statestore/root.keys"], 60_000);
     }
 
     private static (string Verdict, string Decision) Both(Boot boot) => (boot.Verdict, boot.Decision == "accepted" ? "block" : boot.Decision);

@@ -41,6 +41,19 @@ public sealed class RecordVerbTests
         Assert.Equal(["note:1", "note:2"], Ids(store.Run("list", "objects", "--json", "--tombstones")));
     }
 
+    [Fact]
+    public void The_tag_in_a_document_marks_what_a_boot_reads()
+    {
+        using Statestore store = Statestore.Initialised();
+        string tagged = Note.Replace("\"title\"", "\"policy_tags\":[\"boot-critical\"],\"title\"", StringComparison.Ordinal);
+        store.RunWith(tagged, null, "put", "objects", "-").Exits(0);
+        Assert.True(store.Run("get", "objects", "note:1", "--meta", "--json").Exits(0).Json.GetProperty("bootCritical").GetBoolean());
+        Assert.Equal(1, store.Run("verify", "--level", "quick", "--json").Exits(0).Json.GetProperty("recordsChecked").GetInt32());
+        store.RunWith(Note, null, "put", "objects", "-").Exits(0);
+        Assert.False(store.Run("get", "objects", "note:1", "--meta", "--json").Exits(0).Json.GetProperty("bootCritical").GetBoolean());
+        Assert.Equal(0, store.Run("verify", "--level", "quick", "--json").Exits(0).Json.GetProperty("recordsChecked").GetInt32());
+    }
+
     // Every field as it was given, and what the store adds of who, when and where.
     private static void IsNoteWithAttribution(JsonElement record)
     {

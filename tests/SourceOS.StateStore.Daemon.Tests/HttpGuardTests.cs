@@ -1,6 +1,7 @@
 // Why this file exists: the door stands on a machine with browsers, other users' programs and mistakes. Whatever comes in gets an answer of the 4xx kind, and the next good request is answered as if nothing had been.
 
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using Microsoft.AspNetCore.Builder;
 using SourceOS.StateStore.Daemon.Http;
@@ -81,6 +82,62 @@ public sealed class HttpGuardTests : IAsyncLifetime, IDisposable
         Assert.DoesNotContain("   at ", answer, StringComparison.Ordinal);
         await StillAnswersAsync();
     }
+
+    [Fact]
+    public async Task A_thousand_slow_clients_hold_no_more_than_their_share_and_leave_nothing_behind()
+    {
+        const int clients = 1000;
+        const int maxConnections = 128;
+        await StillAnswersAsync();
+        int before = Descriptors();
+        Uri uri = new(_daemon.Address);
+        List<Socket> open = [];
+        try
+        {
+            for (int i = 0; i < clients; i++)
+            {
+                Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+                open.Add(socket);
+                await socket.ConnectAsync(uri.Host, uri.Port);
+            }
+
+            int most = 0;
+            foreach (byte letter in "GET /healthz HT"u8.ToArray())
+            {
+                foreach (Socket socket in open)
+                {
+                    try
+                    {
+                        await socket.SendAsync(new[] { letter });
+                    }
+                    catch (SocketException)
+                    {
+                        // Thrown out already, which is one way to be refused.
+                        continue;
+                    }
+                }
+
+                most = Math.Max(most, Descriptors());
+            }
+
+            // The two that a connection can take for a moment while it is being closed are not what the bound is about.
+            Assert.InRange(most, before, before + maxConnections + 64);
+        }
+        finally
+        {
+            open.ForEach(static socket => socket.Dispose());
+        }
+
+        using CancellationTokenSource bound = new(DaemonProcess.BoundMs);
+        while (Descriptors() > before + 4)
+        {
+            await Task.Delay(50, bound.Token);
+        }
+
+        await StillAnswersAsync();
+    }
+
+    private int Descriptors() => Directory.GetFileSystemEntries($"/proc/{_daemon.Id}/fd").Length;
 
     [Fact]
     public async Task More_than_it_can_do_is_refused_and_not_queued_for_ever()

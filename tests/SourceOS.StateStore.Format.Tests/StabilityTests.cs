@@ -18,7 +18,7 @@ public sealed class StabilityTests
             List<RecordKind>());
         Assert.Equal("Absent=0 Null=1 Text=2 Json=3 Integer=4 Time=5 TextList=6 Boolean=7 Sha256=8", List<FieldTag>());
         Assert.Equal("Records=1 Index=2 Surrogates=3 Frames=4 Meta=5", List<StateTable>());
-        Assert.Equal("ProfileType=1 WorkspacePath=2 LastActor=3 ContentHash=4 StateUpdated=5", List<ObjectIndex>());
+        Assert.Equal("ProfileType=1 WorkspacePath=2 LastActor=3 ContentHash=4 StateUpdated=5 BootCritical=6", List<ObjectIndex>());
     }
 
     [Fact]

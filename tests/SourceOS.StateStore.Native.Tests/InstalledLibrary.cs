@@ -39,11 +39,21 @@ public sealed class InstalledLibrary : IDisposable
     public ProgramRun InstallLog { get; }
 
     /// <summary>Compiles a C program against what was installed.</summary>
-    public string Compile(string name)
+    public string Compile(string name) => CompileFile(name, Path.Combine(AppContext.BaseDirectory, "programs", name + ".c"));
+
+    /// <summary>Compiles a C program that is given as text.</summary>
+    public string CompileText(string name, string text)
+    {
+        string source = NewPath(name) + ".c";
+        File.WriteAllText(source, text);
+        return CompileFile(name, source);
+    }
+
+    private string CompileFile(string name, string source)
     {
         string program = _directory.PathOf(name);
         Run("gcc", [
-            "-std=c11", "-Wall", "-Wextra", "-pedantic", "-Werror", "-O1", $"-I{Prefix}/include", Path.Combine(AppContext.BaseDirectory, "programs", name + ".c"),
+            "-std=c11", "-Wall", "-Wextra", "-pedantic", "-Werror", "-O1", $"-I{Prefix}/include", source,
             $"-L{Prefix}/lib", "-lsourceos_statestore", "-lpthread", $"-Wl,-rpath,{Prefix}/lib", "-o", program,
         ]).Succeeded();
         return program;

@@ -55,10 +55,66 @@ public sealed partial class LibraryTests(InstalledLibrary library) : IClassFixtu
     }
 
     [Fact]
-    public void Two_hundred_rounds_of_open_and_close_leave_no_descriptor_and_no_thread()
+    public void Ten_thousand_rounds_of_open_and_close_leave_nothing_behind()
     {
-        ProgramRun run = library.Run(library.Compile("leaks"), [library.NewPath("store")], 300_000).Succeeded();
+        ProgramRun run = library.Run(library.Compile("leaks"), [library.NewPath("store"), "10000"], 600_000).Succeeded();
         Assert.Contains("all held", run.Output, StringComparison.Ordinal);
+        Console.WriteLine(run.Output.Split('\n')[0]);
+    }
+
+    [Fact]
+    public void Calls_that_race_with_a_close_and_calls_after_fork_are_answered()
+    {
+        ProgramRun run = library.Run(library.Compile("misuse"), [library.NewPath("store")], 300_000).Succeeded();
+        Assert.Contains("all held", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_examples_of_the_README_do_what_it_says()
+    {
+        string readme = File.ReadAllText(Path.Combine(library.Root, "README.md"));
+        string Block(string language) => Regex.Match(readme, $"```{language}\n(.*?)```", RegexOptions.Singleline).Groups[1].Value;
+        Match says = Regex.Match(readme, @"The first prints `([^`]+)`, the second, on the same store, `([^`]+)`");
+        string store = library.NewPath("store");
+        ProgramRun c = library.Run(library.CompileText("note", Block("c")), [store]).Succeeded();
+        Assert.Equal(says.Groups[1].Value, c.Output.Trim());
+        string script = library.NewPath("note") + ".py";
+        File.WriteAllText(script, $"import sys; sys.path.insert(0, {Quoted(Path.Combine(library.Root, "python"))})\n" + Block("python"));
+        Assert.Equal(says.Groups[2].Value, library.Run("python3", [script, store]).Succeeded().Output.Trim());
+    }
+
+    [Fact]
+    public void A_missing_library_is_named_with_its_package()
+    {
+        // In a view of the files where liblmdb is an empty file: what a machine without the package comes to, as the loader tells it.
+        string lmdb = Directory.EnumerateFiles("/usr/lib/x86_64-linux-gnu", "liblmdb.so.0*").First(static path => new FileInfo(path).LinkTarget is null);
+        string empty = library.NewPath("empty");
+        File.WriteAllText(empty, "");
+        string program = library.CompileText("missing", """
+            #include <sourceos_statestore.h>
+            #include <stdio.h>
+            #include <string.h>
+            int main(int count, char **arguments)
+            {
+                ss_store *store = NULL;
+                ss_buffer error = {0};
+                int status = ss_init(arguments[count - 1], strlen(arguments[count - 1]), NULL, 0, NULL, 0, NULL, 0, NULL, 0, &store);
+                ss_last_error(NULL, &error);
+                printf("%d %s\n", status, error.data ? (const char *)error.data : "");
+                ss_buffer_free(&error);
+                return store != NULL;
+            }
+            """);
+        ProgramRun run = library.Run("unshare", ["-rm", "sh", "-c", $"mount --bind '{empty}' '{lmdb}' && exec '{program}' '{library.NewPath("store")}'"]);
+        if (run.ExitCode != 0 && run.Errors.Contains("unshare", StringComparison.Ordinal))
+        {
+            Console.WriteLine("skipped: namespaces cannot be made here: " + run.Errors.Trim());
+            return;
+        }
+
+        Assert.Equal(0, run.ExitCode);
+        Assert.StartsWith("7 ", run.Output, StringComparison.Ordinal);
+        Assert.Contains("liblmdb0", run.Output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -24,8 +24,8 @@ using (StateStore store = StateStore.Create(sound, new StateStoreOptions { LogPa
     {
         string id = i == 25 ? Wanted : $"object:{i}";
         string title = i == 25 ? Title : new string('t', 50);
-        byte[] record = Encoding.UTF8.GetBytes($$"""{"schema":"sourceos.object-record/v1alpha1","object_id":"{{id}}","object_type":"note","title":"{{title}}"}""");
-        CommitReceipt receipt = await session.CommitAsync(new CommitBatch().PutJson(record, new ChangeOptions { BootCritical = i == 25 }));
+        byte[] record = Encoding.UTF8.GetBytes($$"""{"schema":"sourceos.object-record/v1alpha1","object_id":"{{id}}","object_type":"note","title":"{{title}}","policy_tags":[{{(i == 25 ? "\"boot-critical\"" : "")}}]}""");
+        CommitReceipt receipt = await session.CommitAsync(new CommitBatch().PutJson(record));
         if (!receipt.IsCommitted)
         {
             Console.Error.WriteLine($"{id} was not committed.");

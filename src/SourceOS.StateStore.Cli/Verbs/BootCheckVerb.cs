@@ -25,6 +25,7 @@ internal static class BootCheckVerb
             command.Options.Add(new System.CommandLine.Option<string>(name) { Description = description, HelpName = value });
         }
 
+        command.Options.Add(new System.CommandLine.Option<bool>(BootCommand.QuickOption) { Description = BootCommand.QuickDescription });
         return command;
     }
 

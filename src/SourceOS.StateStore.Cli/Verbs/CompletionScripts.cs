@@ -73,7 +73,7 @@ internal static class CompletionScripts
         }
 
         script.Append("    esac\n    (($#words_here)) && _describe command words_here\n    [[ $words[CURRENT] == -* ]] && _describe option options_here\n");
-        script.Append("    (($#words_here)) || _files\n}\ncompdef _statestore statestore\n");
+        script.Append("    (($#words_here)) || _files\n}\n# Sourced it registers itself; taken from fpath it is called already.\nif [[ $funcstack[1] == _statestore ]]; then _statestore \"$@\"; else compdef _statestore statestore; fi\n");
         return script.ToString();
     }
 

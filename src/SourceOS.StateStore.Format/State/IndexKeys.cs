@@ -1,12 +1,12 @@
-// Why this file exists: which index entries an object has, as one pure function of its body (format-spec/state.md), used by the fold, the
-// verifier and every list. Invariants: same body, same keys; nothing is allocated.
+// Why this file exists: which index entries a record has, as one pure function of its envelope and body (format-spec/state.md), used by the fold, the
+// verifier and every list. Invariants: same record, same keys; nothing is allocated.
 
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 
 namespace SourceOS.StateStore.Format;
 
-/// <summary>Indexes of objects. Codes are stored and stable.</summary>
+/// <summary>Indexes of records. Codes are stored and stable. All but the last are of objects alone.</summary>
 public enum ObjectIndex : byte
 {
     /// <summary>By profile and type.</summary>
@@ -23,6 +23,9 @@ public enum ObjectIndex : byte
 
     /// <summary>By state and time of update.</summary>
     StateUpdated = 5,
+
+    /// <summary>Records of any kind that carry the mark for boot.</summary>
+    BootCritical = 6,
 }
 
 /// <summary>Slots of an object's body that the engine reads.</summary>
@@ -43,6 +46,9 @@ public static class ObjectSlots
     /// <summary>`updated_at`.</summary>
     public const int UpdatedAt = 11;
 
+    /// <summary>`policy_tags`.</summary>
+    public const int PolicyTags = 15;
+
     /// <summary>`content_hash`.</summary>
     public const int ContentHash = 17;
 
@@ -53,11 +59,14 @@ public static class ObjectSlots
     public const int Path = 21;
 }
 
-/// <summary>The index keys of one object, built into a fixed buffer. Reusable.</summary>
+/// <summary>The index keys of one record, built into a fixed buffer. Reusable.</summary>
 public sealed class IndexKeys
 {
-    /// <summary>Most keys one object has.</summary>
-    public const int MaxCount = 5;
+    /// <summary>Most keys one record has.</summary>
+    public const int MaxCount = 6;
+
+    /// <summary>Length of a key of <see cref="ObjectIndex.BootCritical"/> in bytes.</summary>
+    public const int BootCriticalKeyLengthBytes = 1 + 8;
 
     /// <summary>Longest prefix of a path that stands in a key as it is.</summary>
     public const int MaxPlainPathLengthBytes = 400;
@@ -73,10 +82,31 @@ public sealed class IndexKeys
 
     /// <summary>A key.</summary>
     /// <param name="index">0 to <see cref="Count"/> - 1.</param>
-    /// <returns>The key; valid until the next <see cref="Derive"/>.</returns>
+    /// <returns>The key; valid until keys are derived again.</returns>
     public ReadOnlySpan<byte> this[int index] => _buffer.AsSpan(index * MaxKeyLengthBytes, _lengths[index]);
 
-    /// <summary>Becomes the keys of an object.</summary>
+    /// <summary>Becomes the keys of a record of any kind.</summary>
+    /// <param name="kind">Its kind.</param>
+    /// <param name="body">Its body; looked at for objects only.</param>
+    /// <param name="isTombstone">Whether only its tombstone is left.</param>
+    /// <param name="isBootCritical">Whether it carries the mark for boot.</param>
+    /// <param name="surrogate">Its surrogate.</param>
+    public void Derive(RecordKind kind, RecordBodyView body, bool isTombstone, bool isBootCritical, ulong surrogate)
+    {
+        Count = 0;
+        if (kind == RecordKind.Object)
+        {
+            Derive(body, isTombstone, surrogate);
+        }
+
+        if (isBootCritical && !isTombstone)
+        {
+            Next()[0] = (byte)ObjectIndex.BootCritical;
+            Add(1, surrogate);
+        }
+    }
+
+    /// <summary>Becomes the keys of an object without the mark for boot.</summary>
     /// <param name="body">Its body.</param>
     /// <param name="isTombstone">Whether only its tombstone is left.</param>
     /// <param name="surrogate">Its surrogate.</param>

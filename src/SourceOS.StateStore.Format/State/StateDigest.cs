@@ -32,6 +32,13 @@ public sealed class StateDigest
     /// <returns>The sum modulo 2^128.</returns>
     public UInt128 Sum(StateTable table, int bucket) => _sums[(Slot(table) * Buckets) + bucket];
 
+    /// <summary>What an entry adds to a sum.</summary>
+    /// <param name="table">Its table.</param>
+    /// <param name="key">Its key.</param>
+    /// <param name="value">Its whole value.</param>
+    /// <returns>The summand.</returns>
+    public static UInt128 EntrySum(StateTable table, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value) => Checksum.Xxh128(Tables.Identity(table, key), value);
+
     /// <summary>Adds an entry.</summary>
     /// <param name="table">A digested table.</param>
     /// <param name="key">Its key.</param>

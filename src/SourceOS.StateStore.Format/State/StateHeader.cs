@@ -16,6 +16,26 @@ public readonly record struct LaneCount(ulong Events, ulong LastSequence, long L
 /// <param name="Tombstones">Records of which the tombstone is left.</param>
 public readonly record struct KindCount(ulong Live, ulong Tombstones);
 
+/// <summary>Records that carry the mark for boot and are no tombstones.</summary>
+/// <param name="Records">How many.</param>
+/// <param name="Sum">The sum of their entries in the `records` table, as a digest sums them, modulo 2^128.</param>
+public readonly record struct BootCriticalCount(ulong Records, UInt128 Sum)
+{
+    /// <summary>With one more.</summary>
+    /// <param name="key">The record's key.</param>
+    /// <param name="value">Its whole value.</param>
+    /// <returns>The count with it.</returns>
+    public BootCriticalCount With(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value) =>
+        new(Records + 1, unchecked(Sum + StateDigest.EntrySum(StateTable.Records, key, value)));
+
+    /// <summary>Without one that was counted.</summary>
+    /// <param name="key">The record's key.</param>
+    /// <param name="value">Its whole value.</param>
+    /// <returns>The count without it.</returns>
+    public BootCriticalCount Without(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value) =>
+        new(Records - 1, unchecked(Sum - StateDigest.EntrySum(StateTable.Records, key, value)));
+}
+
 /// <summary>The `header` value. Mutable, not thread-safe.</summary>
 public sealed class StateHeader
 {
@@ -28,8 +48,8 @@ public sealed class StateHeader
     private const int EpochAt = CommitAt + 8;
     private const int TimeAt = EpochAt + 8;
     private const int ChainAt = TimeAt + 8;
-    private const int ReservedAt = ChainAt + 32;
-    private const int KindsAt = ReservedAt + 24;
+    private const int BootCriticalAt = ChainAt + 32;
+    private const int KindsAt = BootCriticalAt + 24;
     private const int LanesAt = KindsAt + (KindPlaces * 16);
     private const int LaneReservedAt = LanesAt + (LanePlaces * 24);
     private const int FrontierAt = LaneReservedAt + 8;
@@ -78,6 +98,9 @@ public sealed class StateHeader
     /// <summary>Number of the next frame.</summary>
     public ulong FrameCount => Frontier.LeafCount;
 
+    /// <summary>What the quick check at boot reads.</summary>
+    public BootCriticalCount BootCritical { get; set; }
+
     /// <summary>Counts by kind code.</summary>
     public Span<KindCount> Kinds => _kinds;
 
@@ -100,6 +123,7 @@ public sealed class StateHeader
         WriterEpoch = other.WriterEpoch;
         CommitTimeMicros = other.CommitTimeMicros;
         ChainHead = other.ChainHead;
+        BootCritical = other.BootCritical;
         Frontier.CopyFrom(other.Frontier);
         other._kinds.CopyTo(_kinds, 0);
         other._lanes.CopyTo(_lanes, 0);
@@ -127,6 +151,8 @@ public sealed class StateHeader
         BinaryPrimitives.WriteUInt64LittleEndian(destination[EpochAt..], WriterEpoch);
         BinaryPrimitives.WriteInt64LittleEndian(destination[TimeAt..], CommitTimeMicros);
         ChainHead.CopyTo(destination[ChainAt..]);
+        BinaryPrimitives.WriteUInt64LittleEndian(destination[BootCriticalAt..], BootCritical.Records);
+        BinaryPrimitives.WriteUInt128LittleEndian(destination[(BootCriticalAt + 8)..], BootCritical.Sum);
         for (int i = 0; i < KindPlaces; i++)
         {
             BinaryPrimitives.WriteUInt64LittleEndian(destination[(KindsAt + (i * 16))..], _kinds[i].Live);
@@ -174,6 +200,7 @@ public sealed class StateHeader
         WriterEpoch = BinaryPrimitives.ReadUInt64LittleEndian(value[EpochAt..]);
         CommitTimeMicros = BinaryPrimitives.ReadInt64LittleEndian(value[TimeAt..]);
         ChainHead = new Hash256(value.Slice(ChainAt, Hash256.LengthBytes));
+        BootCritical = new BootCriticalCount(BinaryPrimitives.ReadUInt64LittleEndian(value[BootCriticalAt..]), BinaryPrimitives.ReadUInt128LittleEndian(value[(BootCriticalAt + 8)..]));
         for (int i = 0; i < KindPlaces; i++)
         {
             ReadOnlySpan<byte> place = value.Slice(KindsAt + (i * 16), 16);
@@ -228,7 +255,7 @@ public sealed class StateHeader
 
     private static FormatFault CheckUnusedPlaces(ReadOnlySpan<byte> value)
     {
-        FormatFault fault = ByteRules.CheckZero(value, ReservedAt, KindsAt + 16);
+        FormatFault fault = ByteRules.CheckZero(value, KindsAt, KindsAt + 16);
         fault = fault.IsFault ? fault : ByteRules.CheckZero(value, KindsAt + ((RecordKinds.All.Count + 1) * 16), LanesAt);
         return fault.IsFault ? fault : ByteRules.CheckZero(value, LanesAt + ((int)Lane.Archive * 24), FrontierAt);
     }

@@ -7,7 +7,7 @@
  * - Every function may be called from any thread. A batch is used by one thread at a time. Closing a store that another thread uses takes effect when its call has ended.
  * - An answer is written to an ss_buffer that the caller frees with ss_buffer_free; on any status but SS_OK it is empty, except where the text says otherwise.
  * - JSON answers are those of the command line's --json.
- * - After fork() the child must not use the library.
+ * - A child of fork() cannot use what its parent opened, nor the library: every call but ss_abi_version and ss_buffer_free gives SS_FORKED and an empty answer there. After exec() it is as any program.
  */
 #ifndef SOURCEOS_STATESTORE_H
 #define SOURCEOS_STATESTORE_H
@@ -34,7 +34,8 @@ typedef enum ss_status {
     SS_IO = 7,          /* input, output, a full disk, a missing library */
     SS_BAD_DATA = 8,    /* what was given breaks a rule */
     SS_CLOSED = 9,      /* the handle is closed, or none */
-    SS_INTERNAL = 10    /* a defect of the library */
+    SS_INTERNAL = 10,   /* a defect of the library */
+    SS_FORKED = 11      /* this process is a child of fork() of the one that uses the library */
 } ss_status;
 
 typedef struct ss_store ss_store;

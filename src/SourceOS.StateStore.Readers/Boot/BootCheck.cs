@@ -125,13 +125,13 @@ public static class BootCheck
             }
         }
 
-        // What only exists once and is damaged blocks, and so does a wrong record, since whether it was boot-critical is told by bytes that are wrong; what can be made again as
-        // a whole wants a repair, which is a person's word at boot.
+        // What only exists once and is damaged blocks, and so does any sign that a record that a boot reads is not what it was. Any other wrong record does so too where it was met: its own
+        // mark is among the bytes that are wrong. What can be made again as a whole wants a repair, which is a person's word at boot.
         private void Judge(VerificationReport report)
         {
             foreach (Finding finding in report.Findings.Where(static finding => finding.Severity == FindingSeverity.Error).OrderBy(static finding => finding.Class))
             {
-                bool blocks = (finding.Class == FindingClass.Durable && !finding.AutoRepair) || finding.Place.Record.Length > 0 || finding.Place.Table == "records";
+                bool blocks = (finding.Class == FindingClass.Durable && !finding.AutoRepair) || finding.Place.Record.Length > 0 || finding.Place.Table == "records" || finding.Code == FindingKinds.BootCritical.Code;
                 Add(blocks ? BootDecision.Blocked : BootDecision.ReviewRequired, new BootReason(finding.Code, finding.Message, finding.Place.ToString()));
             }
 

@@ -8,14 +8,17 @@ public sealed record BootCheckOptions
     /// <summary>The default of <see cref="BudgetMs"/>.</summary>
     public const int DefaultBudgetMs = 2000;
 
+    /// <summary>The default of <see cref="StandardUpToBytes"/>.</summary>
+    public const long DefaultStandardUpToBytes = 64L << 20;
+
     /// <summary>The store's directory.</summary>
     public required string StorePath { get; init; }
 
     /// <summary>Time for the check in milliseconds, 1 to 600,000. The quick level runs whatever it is; it is cut short only past ten times of it.</summary>
     public int BudgetMs { get; init; } = DefaultBudgetMs;
 
-    /// <summary>A store up to this size in bytes is checked completely when time permits, however it was closed. Default 64 MiB.</summary>
-    public long StandardUpToBytes { get; init; } = 64L << 20;
+    /// <summary>A store up to this size in bytes is checked completely when time permits, however it was closed.</summary>
+    public long StandardUpToBytes { get; init; } = DefaultStandardUpToBytes;
 
     /// <summary>Content of a file of verifier keys, one a line (C2SP signed note format); null for none.</summary>
     public string? RootKeys { get; init; }

@@ -10,11 +10,21 @@ public static class BootCommand
 {
     private const int MaxFileBytes = 1 << 20;
 
+    /// <summary>The option that leaves the standard level out where only the store's small size asks for it.</summary>
+    public const string QuickOption = "--quick";
+
+    /// <summary>What it means.</summary>
+    public const string QuickDescription = "The quick level alone, unless the store was not closed cleanly";
+
     /// <summary>What the small program says about itself.</summary>
-    public const string Usage =
-        "Usage: statestore-bootcheck --store DIR [--json] [--budget-ms N] [--root-key FILE] [--min-root NOTE]\n"
-        + "         [--evidence FILE --release-set REF [--manifest-hash H] [--platform P] [--boot-mode M] [--device ID] [--rollback-ref REF]]\n"
-        + "Exit codes: 0 verified, 10 review required, 20 blocked.\n";
+    public static string Usage =>
+        "Description:\n  Say whether a boot may rest on a state store. Reads only, and needs libc alone\n\n"
+        + "Usage:\n  statestore-bootcheck --store DIR [--json] [--quick] [--budget-ms N] [--root-key FILE] [--min-root NOTE]\n"
+        + "  statestore-bootcheck ... --evidence FILE --release-set REF [--manifest-hash H] [--platform P] [--boot-mode M] [--device ID] [--rollback-ref REF]\n\n"
+        + "Options:\n"
+        + string.Concat(Options.Select(static option => $"  {option.Name + " <" + option.Value + ">",-24}{option.Description}\n"))
+        + $"  {QuickOption,-24}{QuickDescription}\n  {"--json",-24}The answer as one JSON document\n\n"
+        + "Exit codes:\n  0 verified, 10 review required, 20 blocked, and no other\n";
 
     /// <summary>Every option that takes a value: its name, what the value is called, and what it means.</summary>
     public static IReadOnlyList<(string Name, string Value, string Description)> Options { get; } =
@@ -48,6 +58,7 @@ public static class BootCommand
         {
             StorePath = values.GetValueOrDefault("--store") ?? (string.IsNullOrEmpty(environmentStore) ? "./.statestore" : environmentStore),
             BudgetMs = Number(values, faults),
+            StandardUpToBytes = values.ContainsKey(QuickOption) ? 0 : BootCheckOptions.DefaultStandardUpToBytes,
             RootKeys = values.TryGetValue("--root-key", out string? keys) && ReadFile(keys, faults) is { } bytes ? System.Text.Encoding.UTF8.GetString(bytes) : null,
             MinimumRootNote = values.TryGetValue("--min-root", out string? note) ? ReadFile(note, faults) ?? [] : null,
         };
@@ -89,6 +100,10 @@ public static class BootCommand
             if (name == "--json")
             {
                 isJson = true;
+            }
+            else if (name == QuickOption)
+            {
+                values[name] = "";
             }
             else if (!Options.Any(option => option.Name == name))
             {

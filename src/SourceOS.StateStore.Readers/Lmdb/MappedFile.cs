@@ -18,6 +18,10 @@ public sealed unsafe class MappedFile : IDisposable
     /// <summary>The address space reserved by default, in bytes: 1 TiB. Reserving costs no memory.</summary>
     public const long DefaultReserveBytes = 1L << 40;
 
+    private const int OutOfMemory = 12;
+    private const int InvalidArgument = 22;
+    private const long SmallestReserveBytes = 4L << 30;
+
     private readonly SafeFileHandle _file;
     private readonly long _reservedBytes;
     private byte* _start;
@@ -56,10 +60,9 @@ public sealed unsafe class MappedFile : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(reserveBytes);
         SafeFileHandle file = OpenFile(path);
-        nint start = LibC.Map(0, (nuint)reserveBytes, LibC.ProtRead, LibC.MapShared | LibC.MapNoReserve, (int)file.DangerousGetHandle(), 0);
+        nint start = Reserve(file, ref reserveBytes, out int error);
         if (start == -1)
         {
-            int error = Marshal.GetLastPInvokeError();
             file.Dispose();
             throw new StateStoreException(
                 StateStoreErrorCode.InputOutput,
@@ -72,6 +75,9 @@ public sealed unsafe class MappedFile : IDisposable
         return new MappedFile(file, (byte*)start, reserveBytes, path);
     }
 
+    /// <summary>The address space that was reserved, in bytes: less than was asked for where the process is not allowed as much.</summary>
+    public long ReservedBytes => _reservedBytes;
+
     /// <summary>
     /// The bytes of the file that may be read now. A file that shrinks afterwards still kills the process, so nothing may shorten it.
     /// </summary>
@@ -81,6 +87,23 @@ public sealed unsafe class MappedFile : IDisposable
         ObjectDisposedException.ThrowIf(_start is null, this);
         long length = PositionalRead.Length(_file);
         return Math.Clamp(length, 0, _reservedBytes);
+    }
+
+    // Addresses cost nothing, and a process may be allowed fewer of them than a map that never has to grow takes: then one does that leaves the file room to double.
+    private static nint Reserve(SafeFileHandle file, ref long reserveBytes, out int error)
+    {
+        long least = Math.Max(SmallestReserveBytes, PositionalRead.Length(file) * 2);
+        while (true)
+        {
+            nint start = LibC.Map(0, (nuint)reserveBytes, LibC.ProtRead, LibC.MapShared | LibC.MapNoReserve, (int)file.DangerousGetHandle(), 0);
+            error = start == -1 ? Marshal.GetLastPInvokeError() : 0;
+            if (error is not (OutOfMemory or InvalidArgument) || reserveBytes <= least)
+            {
+                return start;
+            }
+
+            reserveBytes = Math.Max(least, reserveBytes / 16);
+        }
     }
 
     /// <summary>Both meta records, read until two readings agree.</summary>

@@ -32,6 +32,7 @@ public sealed class StateCheckpointFile : IDisposable
     private long _at;
     private long _blocks;
     private long _entries;
+    private BootCriticalCount _bootCritical;
 
     private StateCheckpointFile(PositionalFile file, byte[] head, StateCheckpointHeader header, long lengthBytes)
     {
@@ -178,6 +179,7 @@ public sealed class StateCheckpointFile : IDisposable
         _at = _head.Length;
         _blocks = 0;
         _entries = 0;
+        _bootCritical = default;
         _lastTable = 0;
         _lastKeyLength = 0;
         LastFrame = null;
@@ -285,6 +287,13 @@ public sealed class StateCheckpointFile : IDisposable
 
     private bool Holds(StateTable table, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, long pageStart)
     {
+        if (table == StateTable.Records)
+        {
+            bool isRecord = RecordEnvelope.TryRead(key, value, out RecordEnvelope record, out _);
+            _bootCritical = isRecord && record.IsBootCritical && !record.IsTombstone ? _bootCritical.With(key, value) : _bootCritical;
+            return isRecord;
+        }
+
         if (table != StateTable.Frames)
         {
             return Tables.EntryHolds(table, key, value);
@@ -328,7 +337,7 @@ public sealed class StateCheckpointFile : IDisposable
             return Fail(new FormatFault(LengthBytes > end ? FaultCode.TrailingBytes : FaultCode.LengthMismatch, end));
         }
 
-        if (!_computed.ContentEquals(_stored))
+        if (!_computed.ContentEquals(_stored) || _bootCritical != Header.State.BootCritical)
         {
             return Fail(new FormatFault(FaultCode.CountMismatch, StateCheckpointHeader.LengthBytes));
         }

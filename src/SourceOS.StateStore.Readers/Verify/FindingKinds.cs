@@ -220,6 +220,9 @@ public static class FindingKinds
     /// <summary>An entry of a derived table follows from nothing.</summary>
     public static readonly FindingKind EntryExtra = Add("state.entry.extra", Error, Rebuildable, true, State);
 
+    /// <summary>A record that carries the mark for boot cannot be reached, or those that are there are not those that the state counts.</summary>
+    public static readonly FindingKind BootCritical = Add("state.boot-critical", Error, Rebuildable, true, State);
+
     /// <summary>An entry of the state, sound in itself, is not what folding the log gives.</summary>
     public static readonly FindingKind FoldDiffers = Add("state.fold.differs", Error, Rebuildable, false, State);
 

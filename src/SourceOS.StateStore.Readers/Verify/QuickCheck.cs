@@ -1,5 +1,5 @@
 // Why this file exists: early boot has milliseconds, whatever the store's size. Invariants: reads a bounded number of segments, pages and
-// log bytes; what it leaves out is either not part of the level or said.
+// log bytes, and each record that carries the mark for boot; what it leaves out is either not part of the level or said.
 
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Readers.Lmdb;
@@ -7,7 +7,7 @@ using SourceOS.StateStore.Readers.Log;
 
 namespace SourceOS.StateStore.Readers.Verify;
 
-/// <summary>The quick level: superblock, newest slots, the state's metas, roots, header and digest, and the frames that the state has not folded.</summary>
+/// <summary>The quick level: superblock, newest slots, the state's metas, roots, header and digest, the records that a boot reads, and the frames that the state has not folded.</summary>
 internal sealed class QuickCheck
 {
     private const long MaxScanBytes = 64L << 20;
@@ -16,6 +16,7 @@ internal sealed class QuickCheck
     private readonly StoreSurvey _survey;
     private FrameEntry? _lastFolded;
     private long _frames;
+    private long _records;
     private long _durable;
     private long _end;
     private ulong _lastSequence;
@@ -38,6 +39,7 @@ internal sealed class QuickCheck
         return ReportBuilder.Build(context, survey, null, null, check._durable, started) with
         {
             FramesChecked = check._frames,
+            RecordsChecked = check._records,
             LogEnd = check._end,
             LastSequence = check._lastSequence,
             IsClosedCleanly = check._isClosedCleanly,
@@ -145,6 +147,7 @@ internal sealed class QuickCheck
             return null;
         }
 
+        _records = new BootCriticalCheck(reader, header, findings, place, _context.Cancellation).Run();
         return header;
     }
 

@@ -307,6 +307,14 @@ internal sealed class StateCheck
             }
         }
 
+        if (header.BootCritical != sums.BootCritical)
+        {
+            _findings.Add(
+                FindingKinds.BootCritical,
+                new FindingPlace { File = _file, Table = "meta" },
+                $"The header counts {header.BootCritical.Records} records that a boot reads; there are {sums.BootCritical.Records}{(header.BootCritical.Records == sums.BootCritical.Records ? " of other content" : "")}.");
+        }
+
         if (sums.HighestSequence > header.LastSequence)
         {
             _findings.Add(FindingKinds.StatePosition, new FindingPlace { File = _file, Table = "meta", LastSequence = header.LastSequence }, $"A record was made by event {sums.HighestSequence}, which the state has not folded.");

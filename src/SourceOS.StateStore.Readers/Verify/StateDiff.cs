@@ -145,7 +145,7 @@ internal sealed class StateDiff(FindingCollector findings, string file, Cancella
             && _keys.Contains(indexKey);
     }
 
-    // Fills the index keys of a record, which only objects have; false when the record itself is not sound, which has a finding of its own.
+    // Fills the index keys of a record; false when the record itself is not sound, which has a finding of its own.
     private bool Derive(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, out ulong surrogate)
     {
         surrogate = 0;
@@ -156,13 +156,8 @@ internal sealed class StateDiff(FindingCollector findings, string file, Cancella
         }
 
         surrogate = envelope.Surrogate;
-        _keyCount = 0;
-        if (envelope.Kind == RecordKind.Object)
-        {
-            _keys.Derive(body, envelope.IsTombstone, surrogate);
-            _keyCount = _keys.Count;
-        }
-
+        _keys.Derive(envelope.Kind, body, envelope.IsTombstone, envelope.IsBootCritical, surrogate);
+        _keyCount = _keys.Count;
         return true;
     }
 

@@ -24,6 +24,9 @@ internal sealed class StateSums
 
     public ulong HighestSequence { get; set; }
 
+    /// <summary>The records that carry the mark for boot.</summary>
+    public BootCriticalCount BootCritical { get; set; }
+
     internal IndexKeys Keys { get; } = new();
 
     internal byte[] Value { get; } = new byte[1 + FormatLimits.MaxIdentifierLengthBytes + Tables.CheckLengthBytes];
@@ -35,6 +38,7 @@ internal sealed class StateSums
         Actual.AddAll(other.Actual);
         Expected.AddAll(other.Expected);
         HighestSequence = Math.Max(HighestSequence, other.HighestSequence);
+        BootCritical = new BootCriticalCount(BootCritical.Records + other.BootCritical.Records, unchecked(BootCritical.Sum + other.BootCritical.Sum));
         for (int i = 0; i < Kinds.Length; i++)
         {
             Kinds[i] = new KindCount(Kinds[i].Live + other.Kinds[i].Live, Kinds[i].Tombstones + other.Kinds[i].Tombstones);
@@ -139,21 +143,24 @@ internal sealed class StateVisitor(FindingCollector findings, string file, int p
         ref KindCount kind = ref sums.Kinds[(int)envelope.Kind];
         kind = envelope.IsTombstone ? kind with { Tombstones = kind.Tombstones + 1 } : kind with { Live = kind.Live + 1 };
         ExpectSurrogate(sums, key, envelope.Surrogate);
-        if (!RecordBodyView.TryRead(envelope.Body, out RecordBodyView body, out fault))
+        bool isBody = RecordBodyView.TryRead(envelope.Body, out RecordBodyView body, out fault);
+        if (!isBody)
         {
             Find(FindingKinds.RecordBody, "records", key, page, $"The record's body is not well-formed: {FormatFault.Describe(fault.Code)}.");
-            return;
         }
 
-        if (envelope.Kind == RecordKind.Object)
+        if (envelope.IsBootCritical && !envelope.IsTombstone)
         {
-            sums.Keys.Derive(body, envelope.IsTombstone, envelope.Surrogate);
-            for (int i = 0; i < sums.Keys.Count; i++)
-            {
-                Span<byte> check = sums.Value.AsSpan(0, Tables.CheckLengthBytes);
-                Tables.WriteCheck(StateTable.Index, sums.Keys[i], check);
-                sums.Expected.Add(StateTable.Index, sums.Keys[i], check);
-            }
+            sums.BootCritical = sums.BootCritical.With(key, value);
+        }
+
+        // Without a body only the mark tells of an entry.
+        sums.Keys.Derive(isBody ? envelope.Kind : default, body, envelope.IsTombstone, envelope.IsBootCritical, envelope.Surrogate);
+        for (int i = 0; i < sums.Keys.Count; i++)
+        {
+            Span<byte> check = sums.Value.AsSpan(0, Tables.CheckLengthBytes);
+            Tables.WriteCheck(StateTable.Index, sums.Keys[i], check);
+            sums.Expected.Add(StateTable.Index, sums.Keys[i], check);
         }
     }
 

@@ -15,6 +15,10 @@ namespace SourceOS.StateStore.Storage.Lmdb;
 /// </summary>
 public sealed class LmdbEnvironment : IDisposable
 {
+    private const int OutOfMemory = 12;
+    private const int InvalidArgument = 22;
+    private const long SmallestMapSizeBytes = 4L << 30;
+
     /// <summary>The data file's name in an environment's directory.</summary>
     public const string DataFileName = "data.mdb";
 
@@ -280,26 +284,46 @@ public sealed class LmdbEnvironment : IDisposable
         }
     }
 
+    // Addresses cost nothing, and a process may be allowed fewer of them than a map that never has to grow takes: then a smaller one does.
     private static nint OpenNative(string directory, LmdbOptions options)
+    {
+        long mapSizeBytes = options.MapSizeBytes;
+        while (true)
+        {
+            int code = TryOpenNative(directory, options, mapSizeBytes, out nint handle);
+            if (code is not (OutOfMemory or InvalidArgument) || mapSizeBytes <= SmallestMapSizeBytes)
+            {
+                LmdbErrors.Check(code, "mdb_env_open", directory);
+                return handle;
+            }
+
+            mapSizeBytes = Math.Max(SmallestMapSizeBytes, mapSizeBytes / 16);
+        }
+    }
+
+    private static int TryOpenNative(string directory, LmdbOptions options, long mapSizeBytes, out nint handle)
     {
         uint flags = LmdbNative.EnvNoTls
             | (options.NoSync ? LmdbNative.EnvNoSync : 0)
             | (options.NoMetaSync ? LmdbNative.EnvNoMetaSync : 0)
             | (options.NoReadahead ? LmdbNative.EnvNoReadahead : 0);
-        LmdbErrors.Check(LmdbNative.EnvCreate(out nint handle), "mdb_env_create", directory);
+        LmdbErrors.Check(LmdbNative.EnvCreate(out handle), "mdb_env_create", directory);
+        int code = -1;
         try
         {
-            LmdbErrors.Check(LmdbNative.EnvSetMapSize(handle, (nuint)options.MapSizeBytes), "mdb_env_set_mapsize", directory);
+            LmdbErrors.Check(LmdbNative.EnvSetMapSize(handle, (nuint)mapSizeBytes), "mdb_env_set_mapsize", directory);
             LmdbErrors.Check(LmdbNative.EnvSetMaxReaders(handle, (uint)options.MaxReaders), "mdb_env_set_maxreaders", directory);
             LmdbErrors.Check(LmdbNative.EnvSetMaxDatabases(handle, (uint)options.MaxDatabases), "mdb_env_set_maxdbs", directory);
-            LmdbErrors.Check(LmdbNative.EnvOpen(handle, directory, flags, (uint)options.FileMode), "mdb_env_open", directory);
-            return handle;
+            code = LmdbNative.EnvOpen(handle, directory, flags, (uint)options.FileMode);
+            return code;
         }
-        catch
+        finally
         {
             // lmdb.h asks for this also after a failed open.
-            LmdbNative.EnvClose(handle);
-            throw;
+            if (code != 0)
+            {
+                LmdbNative.EnvClose(handle);
+            }
         }
     }
 

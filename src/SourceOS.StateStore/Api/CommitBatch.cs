@@ -36,7 +36,7 @@ public sealed class ChangeOptions
     /// <summary>Whether the record keeps what it says of its makers and times, because it comes from elsewhere or from an earlier version; a governed store asks who may do that (docs/decisions/0016-attribution.md).</summary>
     public bool KeepsAttribution { get; set; }
 
-    /// <summary>Marks the record as one that the quick check at boot reads.</summary>
+    /// <summary>Marks the record as one that the quick check at boot reads, as the tag `boot-critical` in its `policy_tags` does. The mark is that of each change: one without either takes it away.</summary>
     public bool BootCritical { get; set; }
 
     /// <summary>A copy with other data.</summary>

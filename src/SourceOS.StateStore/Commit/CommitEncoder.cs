@@ -147,7 +147,7 @@ internal sealed class CommitEncoder(StateFold fold, LogLayout layout, StoreId st
             Sequence = sequence,
             PreviousSequence = exists ? existing.Sequence : 0,
             OccurredAtMicros = change.Options.OccurredAt is DateTimeOffset at ? Times.MicrosOf(at) : nowMicros,
-            ImageMarks = change.Options.BootCritical && (change.Action == EventAction.Put || change.IsSalvage) ? ImageMarks.BootCritical : ImageMarks.None,
+            ImageMarks = IsBootCritical(change) ? ImageMarks.BootCritical : ImageMarks.None,
             Type = change.EventType is null ? EventTypes.For(change.Kind, change.Action, exists) : Encoding.UTF8.GetBytes(change.EventType),
             Actor = Encoding.UTF8.GetBytes(session.ActorId),
             Device = Encoding.UTF8.GetBytes(session.DeviceId),
@@ -167,6 +167,17 @@ internal sealed class CommitEncoder(StateFold fold, LogLayout layout, StoreId st
         _ = EventView.TryRead(encoded, out EventView view, out _);
         fold.Apply(view);
         return true;
+    }
+
+    // What is saved from another log keeps the mark that it had; a deleted record has none.
+    private static bool IsBootCritical(CommitChange change)
+    {
+        if (change.Options.BootCritical || change.IsSalvage || change.Action != EventAction.Put)
+        {
+            return change.Options.BootCritical && (change.Action == EventAction.Put || change.IsSalvage);
+        }
+
+        return RecordBodyView.TryRead(change.Body.Span, out RecordBodyView body, out _) && BootMark.IsTagged(change.Kind, body);
     }
 
     // A deleted object says so in its own fields, so that its tombstone answers who and when without the log.

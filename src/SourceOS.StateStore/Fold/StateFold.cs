@@ -121,39 +121,40 @@ internal sealed class StateFold
         bool isTombstone = item.Action == EventAction.Tombstone;
         if (exists)
         {
-            RemoveDigest(StateTable.Records, key);
+            RemoveRecordSums(key);
         }
 
         Span<byte> value = Mutations.Put((byte)StateTable.Records, key, RecordEnvelope.LengthBytes + item.Image.Length);
         RecordEnvelope.Write(key, isTombstone, item.IsBootCritical, item.Sequence, surrogate, item.Image, value);
         Digest.Add(StateTable.Records, key, value);
+        if (item.IsBootCritical && !isTombstone)
+        {
+            Header.BootCritical = Header.BootCritical.With(key, value);
+        }
+
         CountKind(item.SubjectKind, isTombstone, 1);
         if (!exists)
         {
             PutSurrogate(key, surrogate);
         }
 
-        if (item.SubjectKind == RecordKind.Object)
-        {
-            // The image was validated as a body when its event was read, so this cannot fail for bytes that reached the fold.
-            _ = RecordBodyView.TryReadKnown(item.Image, out RecordBodyView body, out _);
-            _newKeys.Derive(body, isTombstone, surrogate);
-            ReplaceIndex(exists);
-        }
+        // The image was validated as a body when its event was read, so this cannot fail for bytes that reached the fold.
+        RecordBodyView body = default;
+        _ = item.SubjectKind == RecordKind.Object && RecordBodyView.TryReadKnown(item.Image, out body, out _);
+        _newKeys.Derive(item.SubjectKind, body, isTombstone, item.IsBootCritical, surrogate);
+        ReplaceIndex(exists);
     }
 
     private void Purge(Span<byte> key, ulong surrogate)
     {
-        Remove(StateTable.Records, key);
+        RemoveRecordSums(key);
+        Mutations.Delete((byte)StateTable.Records, key);
         Span<byte> number = stackalloc byte[8];
         Tables.NumberKey(surrogate, number);
         Remove(StateTable.Surrogates, number);
-        if (key[0] == (byte)RecordKind.Object)
+        for (int i = 0; i < _oldKeys.Count; i++)
         {
-            for (int i = 0; i < _oldKeys.Count; i++)
-            {
-                Remove(StateTable.Index, _oldKeys[i]);
-            }
+            Remove(StateTable.Index, _oldKeys[i]);
         }
     }
 
@@ -195,6 +196,22 @@ internal sealed class StateFold
     {
         RemoveDigest(table, key);
         Mutations.Delete((byte)table, key);
+    }
+
+    // A record's value leaves both sums that it is in: the table's, and that of the records that a boot reads.
+    private void RemoveRecordSums(ReadOnlySpan<byte> key)
+    {
+        RecordEnvelope record = default;
+        if (!TryGet(StateTable.Records, key, out ReadOnlySpan<byte> value) || !RecordEnvelope.TryRead(key, value, out record, out _))
+        {
+            State.StateFaults.ThrowEntry(StateTable.Records, key, "a record that must exist is missing or not valid");
+        }
+
+        Digest.Remove(StateTable.Records, key, value);
+        if (record.IsBootCritical && !record.IsTombstone)
+        {
+            Header.BootCritical = Header.BootCritical.Without(key, value);
+        }
     }
 
     private void RemoveDigest(StateTable table, ReadOnlySpan<byte> key)
@@ -240,17 +257,13 @@ internal sealed class StateFold
 
     private static void DeriveKeys(IndexKeys keys, ReadOnlySpan<byte> key, RecordEnvelope record)
     {
-        if (record.Kind != RecordKind.Object)
-        {
-            return;
-        }
-
-        if (!RecordBodyView.TryReadKnown(record.Body, out RecordBodyView body, out FormatFault fault))
+        RecordBodyView body = default;
+        if (record.Kind == RecordKind.Object && !RecordBodyView.TryReadKnown(record.Body, out body, out FormatFault fault))
         {
             State.StateFaults.ThrowEntry(StateTable.Records, key, fault.ToString());
         }
 
-        keys.Derive(body, record.IsTombstone, record.Surrogate);
+        keys.Derive(record.Kind, body, record.IsTombstone, record.IsBootCritical, record.Surrogate);
     }
 
     private void CountLane(EventView item)

@@ -60,7 +60,8 @@ internal sealed class StateEnvironment : IDisposable
                 StateFaults.ThrowRoots(dataPath, fault);
             }
 
-            LmdbEnvironment environment = LmdbEnvironment.Open(directory, Options(), files);
+            // The writer must not grow the file to where our own map does not reach.
+            LmdbEnvironment environment = LmdbEnvironment.Open(directory, Options(map.ReservedBytes), files);
             return new StateEnvironment(environment, map, checkedPages, roots!, quotaBytes).OpenTables();
         }
         catch
@@ -86,7 +87,7 @@ internal sealed class StateEnvironment : IDisposable
     }
 
     /// <summary>How every environment of a store is opened: no syncs of its own, because the state is proven, not trusted.</summary>
-    internal static LmdbOptions Options() => new() { NoSync = true, NoMetaSync = true };
+    internal static LmdbOptions Options(long mapSizeBytes = LmdbOptions.DefaultMapSizeBytes) => new() { NoSync = true, NoMetaSync = true, MapSizeBytes = mapSizeBytes };
 
     /// <summary>Pins the newest snapshot.</summary>
     internal LmdbReadPin Pin(out StateRoots roots)

@@ -127,7 +127,7 @@ public static class DeepVerifier
 
     private static void CompareCounts(StateHeader live, StateHeader folded, List<Finding> found)
     {
-        bool isSame = live.Frontier.Root() == folded.Frontier.Root();
+        bool isSame = live.Frontier.Root() == folded.Frontier.Root() && live.BootCritical == folded.BootCritical;
         foreach (RecordKindInfo info in RecordKinds.All)
         {
             isSame &= live.Kinds[(int)info.Kind].Live == folded.Kinds[(int)info.Kind].Live && live.Kinds[(int)info.Kind].Tombstones == folded.Kinds[(int)info.Kind].Tombstones;

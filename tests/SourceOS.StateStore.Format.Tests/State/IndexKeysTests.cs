@@ -34,6 +34,23 @@ public sealed class IndexKeysTests
         return list;
     }
 
+    [Theory]
+    [InlineData(RecordKind.Object, false, true, 2)]
+    [InlineData(RecordKind.Device, false, true, 1)]
+    [InlineData(RecordKind.Device, false, false, 0)]
+    [InlineData(RecordKind.Device, true, true, 0)]
+    public void The_mark_for_boot_has_a_key_in_every_kind_that_is_no_tombstone(RecordKind kind, bool isTombstone, bool isBootCritical, int count)
+    {
+        var keys = new IndexKeys();
+        Assert.True(RecordBodyView.TryRead(new RecordBodyBuilder().Build(), out RecordBodyView body, out _));
+        keys.Derive(kind, body, isTombstone, isBootCritical, Surrogate);
+        Assert.Equal(kind == RecordKind.Object ? count + 2 : count, keys.Count);
+        if (isBootCritical && !isTombstone)
+        {
+            Assert.Equal(Hex([6], Be(Surrogate)), Convert.ToHexStringLower(keys[keys.Count - 1]));
+        }
+    }
+
     private static string Hex(params byte[][] parts) => Convert.ToHexStringLower([.. parts.SelectMany(p => p)]);
 
     private static RecordBodyBuilder Full(string path) => new RecordBodyBuilder()

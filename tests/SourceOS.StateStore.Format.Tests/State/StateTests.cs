@@ -19,6 +19,7 @@ public sealed class StateTests
             WriterEpoch = random.NextUInt64(),
             CommitTimeMicros = random.NextInt64(),
             ChainHead = MerkleHash.Leaf(random.NextBytes(4)),
+            BootCritical = new BootCriticalCount(random.NextUInt64(), new UInt128(random.NextUInt64(), random.NextUInt64())),
         };
         for (int i = random.Next(60); i > 0; i--)
         {
@@ -57,6 +58,7 @@ public sealed class StateTests
             Assert.Equal(header.Generation, back.Generation);
             Assert.Equal(header.LogPosition, back.LogPosition);
             Assert.Equal(header.FrameCount, back.FrameCount);
+            Assert.Equal(header.BootCritical, back.BootCritical);
             Assert.Equal(header.LastSequence, back.LastSequence);
             Assert.Equal(header.LastCommitId, back.LastCommitId);
             Assert.Equal(header.WriterEpoch, back.WriterEpoch);
@@ -83,8 +85,6 @@ public sealed class StateTests
     [InlineData(2, FaultCode.LengthMismatch)]
     [InlineData(4, FaultCode.LengthMismatch)]
     [InlineData(40, FaultCode.LengthMismatch)]
-    [InlineData(112, FaultCode.ReservedNotZero)]
-    [InlineData(135, FaultCode.ReservedNotZero)]
     [InlineData(136, FaultCode.ReservedNotZero)]
     [InlineData(151, FaultCode.ReservedNotZero)]
     [InlineData(456, FaultCode.ReservedNotZero)]

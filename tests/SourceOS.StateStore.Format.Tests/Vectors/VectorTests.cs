@@ -330,6 +330,7 @@ public sealed class VectorTests
         {
             StoreId = c.StoreId, Generation = c.Unsigned("generation"), LogPosition = c.Number("position"), LastSequence = c.Unsigned("last-sequence"),
             LastCommitId = c.Unsigned("last-commit"), WriterEpoch = c.Unsigned("epoch"), CommitTimeMicros = c.Number("commit-time"), ChainHead = c.Hash("chain-head"),
+            BootCritical = new BootCriticalCount(c.Unsigned("boot-records"), Checksum.Read128(c.Bytes("boot-sum"))),
         };
         header.Frontier.Set(c.Unsigned("frame-count"), [.. c.Bytes("frontier").Chunk(32).Select(h => new Hash256(h))]);
         foreach (byte[] place in c.Bytes("kinds").Chunk(17))
@@ -393,7 +394,7 @@ public sealed class VectorTests
         {
             Assert.True(RecordBodyView.TryRead(c.Bytes("body"), out RecordBodyView body, out FormatFault fault), fault.ToString());
             var keys = new IndexKeys();
-            keys.Derive(body, c.Int("tombstone") == 1, c.Unsigned("surrogate"));
+            keys.Derive(RecordKind.Object, body, c.Int("tombstone") == 1, c.Has("boot"), c.Unsigned("surrogate"));
             var joined = new List<byte>();
             for (int i = 0; i < keys.Count; i++)
             {

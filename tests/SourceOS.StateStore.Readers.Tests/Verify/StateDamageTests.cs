@@ -97,6 +97,29 @@ public sealed class StateDamageTests : IDisposable
     }
 
     [Fact]
+    public void The_mark_for_boot_is_held_against_its_index()
+    {
+        TestState missing = new(_log);
+        missing.Entries[StateTable.Index].Remove(missing.Entries[StateTable.Index].Keys.First(static k => k[0] == (byte)ObjectIndex.BootCritical));
+        missing.Resum();
+        Finding finding = Assert.Single(Report(missing).Findings);
+        Assert.Equal(("state.entry.missing", "index"), (finding.Code, finding.Place.Table));
+        Assert.StartsWith("actor/actor-", finding.Place.Record, StringComparison.Ordinal);
+        Assert.Equal("state.boot-critical", Assert.Single(Report(missing, new VerifyOptions { Level = VerificationLevel.Quick }).Findings).Code);
+
+        // An entry for a record that has no mark, with everything that vouches for it.
+        TestState extra = new(_log);
+        byte[] key = [.. extra.Entries[StateTable.Index].Keys.First(static k => k[0] == (byte)ObjectIndex.BootCritical)];
+        key[8] = (byte)(_log.LastSequence - 1);
+        byte[] check = new byte[8];
+        Tables.WriteCheck(StateTable.Index, key, check);
+        extra.Entries[StateTable.Index].Add(key, check);
+        extra.Resum();
+        Assert.Equal(("state.entry.extra", Convert.ToHexStringLower(key)), Assert.Single(Report(extra).Findings.Select(static f => (f.Code, f.Place.Record))));
+        Assert.Contains(Report(extra, new VerifyOptions { Level = VerificationLevel.Quick }).Findings, static f => f.Code == "state.boot-critical");
+    }
+
+    [Fact]
     public void A_value_under_another_key_fails_its_check()
     {
         TestState state = new(_log);
@@ -122,6 +145,7 @@ public sealed class StateDamageTests : IDisposable
         byte[] key = TestState.RecordKey(RecordKind.Actor, "actor-2");
         byte[] value = new byte[RecordEnvelope.LengthBytes + 9];
         RecordEnvelope.Write(key, false, true, 2, 2, "nonsense!"u8, value);
+        state.Header.BootCritical = state.Header.BootCritical.Without(key, state.Entries[StateTable.Records][key]).With(key, value);
         state.Entries[StateTable.Records][key] = value;
         state.Resum();
         Finding finding = Assert.Single(Report(state).Findings);
@@ -179,6 +203,8 @@ public sealed class StateDamageTests : IDisposable
         AssertHeader("log.forked", static header => header.LogPosition -= 4);
         AssertHeader("state.counts", static header => header.Lanes[0] = header.Lanes[0] with { Events = 1 });
         AssertHeader("state.counts", static header => header.Lanes[6] = header.Lanes[6] with { LastTimeMicros = 1 });
+        AssertHeader("state.boot-critical", static header => header.BootCritical = header.BootCritical with { Records = 1 });
+        AssertHeader("state.boot-critical", static header => header.BootCritical = header.BootCritical with { Sum = 1 });
         AssertHeader("state.counts", static header => header.Kinds[1] = header.Kinds[1] with { Live = 1 });
         AssertHeader("state.header", static header => header.Kinds[25] = new KindCount(1, 0));
         AssertHeader("state.header", static header => header.StoreId = new StoreId(new byte[16] { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 }));

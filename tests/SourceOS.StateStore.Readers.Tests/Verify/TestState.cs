@@ -175,6 +175,15 @@ internal sealed class TestState
         byte[] back = [.. key, .. new byte[8]];
         Tables.WriteCheck(StateTable.Surrogates, number, back);
         Entries[StateTable.Surrogates][number] = back;
+        if (record.IsBootCritical && !record.IsTombstone)
+        {
+            Header.BootCritical = Header.BootCritical.With(key, value);
+            byte[] entry = [6, .. number];
+            byte[] check = new byte[8];
+            Tables.WriteCheck(StateTable.Index, entry, check);
+            Entries[StateTable.Index][entry] = check;
+        }
+
         if (key[0] != (byte)RecordKind.Object)
         {
             return;

@@ -37,7 +37,7 @@ internal static class GoldenContent
         .PutJson("""{"schema":"sourceos.actor-record/v1alpha1","actor_id":"actor:person","actor_type":"human","x_unknown":{"kept":[1,2.50,null]}}"""u8, Marked(1, Lane.Policy))
         .PutJson("""{"schema":"sourceos.actor-record/v1alpha1","actor_id":"actor:agent","actor_type":"agent","revoked_at":null}"""u8, At(2, Lane.Policy))
         .PutJson("""{"schema":"sourceos.device-record/v1alpha1","device_id":"device:golden","trust_level":"trusted"}"""u8, Marked(3, Lane.Secure))
-        .PutJson("""{"schema":"sourceos.profile-record/v1alpha1","profile_id":"profile:home","profile_class":"personal","policy_tags":["a","b"]}"""u8, At(4, Lane.Policy));
+        .PutJson("""{"schema":"sourceos.profile-record/v1alpha1","profile_id":"profile:home","profile_class":"personal","policy_tags":["a","boot-critical"]}"""u8, At(4, Lane.Policy));
 
     private static CommitBatch Objects()
     {

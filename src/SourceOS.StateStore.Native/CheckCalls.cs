@@ -1,8 +1,6 @@
 // Why this file exists: checking and repairing, as C calls them; they take a path and not a handle, because a store that needs them may not open. Invariants: checking and planning change nothing; a repair does exactly the plan that was
 // looked at, and gives nothing up unless it is told that it may.
 
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using System.Text;
 using SourceOS.StateStore.Governance.Bootstrap;
 using SourceOS.StateStore.Governance.Doors;
@@ -12,9 +10,9 @@ using SourceOS.StateStore.Readers.Verify;
 namespace SourceOS.StateStore.Native;
 
 /// <summary>Checks and repairs.</summary>
-internal static unsafe class CheckExports
+internal static unsafe class CheckCalls
 {
-    [UnmanagedCallersOnly(EntryPoint = "ss_verify", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_verify`.</summary>
     public static int Verify(byte* path, nuint pathLength, int level, NativeBuffer* answer)
     {
         NativeStatus verdict = NativeStatus.Ok;
@@ -39,7 +37,7 @@ internal static unsafe class CheckExports
         return status == (int)NativeStatus.Ok ? (int)verdict : status;
     }
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_repair_plan", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_repair_plan`.</summary>
     public static int RepairPlan(byte* path, nuint pathLength, NativeBuffer* answer) =>
         NativeCall.Answer(answer, () =>
         {
@@ -47,7 +45,7 @@ internal static unsafe class CheckExports
             return NativeCall.Json(writer => RepairPlanJson.Write(writer, plan, null));
         });
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_repair_apply", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_repair_apply`.</summary>
     public static int RepairApply(byte* path, nuint pathLength, byte* planHash, nuint planHashLength, byte* actor, nuint actorLength, int acceptsLoss, NativeBuffer* answer) =>
         NativeCall.Answer(answer, () =>
         {
@@ -70,7 +68,7 @@ internal static unsafe class CheckExports
             return NativeCall.Json(writer => RepairPlanJson.Write(writer, plan, outcome));
         });
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_boot_check", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_boot_check`.</summary>
     public static int BootCheck(byte* path, nuint pathLength, uint budgetMs, byte* rootKey, nuint rootKeyLength, byte* minRoot, nuint minRootLength, int* verdict, NativeBuffer* answer)
     {
         // Whatever goes wrong, a boot program that looks at the verdict alone sees "review required" and never "verified".

@@ -1,7 +1,5 @@
 // Why this file exists: reading and proving, as C calls them. Invariants: what the actor may not see does not exist; a list looks at a bounded number of records and says where to go on.
 
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Governance.Doors;
 using SourceOS.StateStore.Governance.Explain;
@@ -11,13 +9,13 @@ using SourceOS.StateStore.Proofs;
 namespace SourceOS.StateStore.Native;
 
 /// <summary>Reads.</summary>
-internal static unsafe class ReadExports
+internal static unsafe class ReadCalls
 {
     private const uint MaxRows = 10_000;
     private const int PageRows = 512;
     private const int MaxLooked = 100_000;
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_sequence", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_sequence`.</summary>
     public static int Sequence(nint store, ulong* sequence)
     {
         if (sequence is null)
@@ -29,7 +27,7 @@ internal static unsafe class ReadExports
         return NativeCall.Run(() => *sequence = NativeCall.With(store, static opened => opened.Read(static snapshot => snapshot.Sequence)));
     }
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_get", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_get`.</summary>
     public static int Get(nint store, byte* kind, nuint kindLength, byte* id, nuint idLength, ulong at, NativeBuffer* answer) =>
         NativeCall.Answer(store, answer, opened =>
         {
@@ -40,7 +38,7 @@ internal static unsafe class ReadExports
                 : throw NativeException.NotFound("There is no such record.", $"{RecordKinds.Get(wanted).Name} {name}"));
         });
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_list", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_list`.</summary>
     public static int List(nint store, byte* kind, nuint kindLength, byte* after, nuint afterLength, uint limit, NativeBuffer* answer) =>
         NativeCall.Answer(store, answer, opened =>
         {
@@ -50,7 +48,7 @@ internal static unsafe class ReadExports
             return opened.Read(snapshot => List(snapshot, opened.Scope(snapshot), wanted, start, (int)limit));
         });
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_log", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_log`.</summary>
     public static int Log(nint store, ulong from, uint limit, byte* objectId, nuint objectIdLength, byte* type, nuint typeLength, NativeBuffer* answer) =>
         NativeCall.Answer(store, answer, opened =>
         {
@@ -60,7 +58,7 @@ internal static unsafe class ReadExports
             return opened.Read(snapshot => Log(snapshot, opened.Scope(snapshot), Math.Max(1, from), (int)limit, item => (about is null || item.SubjectId == about) && (only is null || item.Type == only)));
         });
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_explain", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_explain`.</summary>
     public static int Explain(nint store, byte* id, nuint idLength, ulong at, NativeBuffer* answer) =>
         NativeCall.Answer(store, answer, opened =>
         {
@@ -70,16 +68,16 @@ internal static unsafe class ReadExports
                 : throw NativeException.NotFound("There is no such object.", $"object {name}"));
         });
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_get_status", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_get_status`.</summary>
     public static int GetStatus(nint store, NativeBuffer* answer) =>
         NativeCall.Answer(store, answer, static opened => opened.Read(static snapshot => NativeCall.Json(StoreGlance.Of(snapshot).Write)));
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_checkpoint", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_checkpoint`.</summary>
     public static int Checkpoint(nint store, NativeBuffer* answer) =>
         NativeCall.Answer(store, answer, static opened => opened.Read(snapshot =>
             (ReadOnlyMemory<byte>)System.Text.Encoding.UTF8.GetBytes(new Prover(opened.Store, snapshot).MakeCheckpoint(CancellationToken.None).ToText())));
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_prove_event", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_prove_event`.</summary>
     public static int ProveEvent(nint store, ulong sequence, ulong size, NativeBuffer* answer) =>
         NativeCall.Answer(store, answer, opened => opened.Read(snapshot =>
         {
@@ -89,7 +87,7 @@ internal static unsafe class ReadExports
             return Proof(isShown ? prover.ProveEvent(sequence, size == 0 ? null : size, CancellationToken.None) : null, "That event is not in that log.", $"event {sequence}");
         }));
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_prove_consistency", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_prove_consistency`.</summary>
     public static int ProveConsistency(nint store, ulong earlier, ulong later, NativeBuffer* answer) =>
         NativeCall.Answer(store, answer, opened => opened.Read(snapshot =>
         {

@@ -1,6 +1,5 @@
 // Why this file exists: opening, closing and writing, as C calls them. Invariants: a handle is given only when everything behind it is open; each parameter is checked before the store is touched.
 
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Governance.Bootstrap;
@@ -9,19 +8,19 @@ using SourceOS.StateStore.Governance.Doors;
 namespace SourceOS.StateStore.Native;
 
 /// <summary>Handles and commits.</summary>
-internal static unsafe class StoreExports
+internal static unsafe class StoreCalls
 {
     /// <summary>Grows when a function changes its meaning or goes; new functions do not change it.</summary>
     private const uint AbiVersion = 1;
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_abi_version", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_abi_version`.</summary>
     public static uint GetAbiVersion() => AbiVersion;
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_version", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_version`.</summary>
     public static int Version(NativeBuffer* answer) =>
-        NativeCall.Answer(answer, static () => System.Text.Encoding.UTF8.GetBytes(typeof(StoreExports).Assembly.GetName().Version?.ToString(3) ?? "0.0.0"));
+        NativeCall.Answer(answer, static () => System.Text.Encoding.UTF8.GetBytes(typeof(StoreCalls).Assembly.GetName().Version?.ToString(3) ?? "0.0.0"));
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_buffer_free", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_buffer_free`.</summary>
     public static void BufferFree(NativeBuffer* buffer)
     {
         if (buffer is not null)
@@ -31,7 +30,7 @@ internal static unsafe class StoreExports
         }
     }
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_last_error", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_last_error`.</summary>
     public static int LastError(nint store, NativeBuffer* answer)
     {
         // Asking for the error must not replace it; which store it was makes no difference, because it is this thread's last call.
@@ -50,7 +49,7 @@ internal static unsafe class StoreExports
         return (int)NativeStatus.Ok;
     }
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_init", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_init`.</summary>
     public static int Init(byte* path, nuint pathLength, byte* profile, nuint profileLength, byte* profileClass, nuint profileClassLength, byte* device, nuint deviceLength, byte* actor, nuint actorLength, nint* store) =>
         Open(store, () =>
         {
@@ -69,36 +68,36 @@ internal static unsafe class StoreExports
                 NativeText.OptionalId(profile, profileLength, "profile") ?? "profile:personal", kind, who, user.Length == 0 ? who : user, LocalIdentity.IdentityOfUser(user)));
         });
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_open_read", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_open_read`.</summary>
     public static int OpenRead(byte* path, nuint pathLength, byte* actor, nuint actorLength, byte* profile, nuint profileLength, nint* store) =>
         Open(store, () => NativeStore.Open(NativeText.Path(path, pathLength), NativeText.OptionalId(actor, actorLength, "actor"), NativeText.OptionalId(profile, profileLength, "profile"), writes: false));
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_open_write", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_open_write`.</summary>
     public static int OpenWrite(byte* path, nuint pathLength, byte* actor, nuint actorLength, byte* profile, nuint profileLength, nint* store) =>
         Open(store, () => NativeStore.Open(NativeText.Path(path, pathLength), NativeText.OptionalId(actor, actorLength, "actor"), NativeText.OptionalId(profile, profileLength, "profile"), writes: true));
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_close", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_close`.</summary>
     public static int Close(nint store) => NativeCall.Run(() => RequireRemoved(Handles.Remove<NativeStore>(store)));
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_commit", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_commit`.</summary>
     public static int Commit(nint store, byte* json, nuint jsonLength, int wait, NativeBuffer* receipt) =>
         NativeCall.Answer(store, receipt, opened => Commit(opened, NativeBatch.Parse(NativeText.Document(json, jsonLength, "json")), wait));
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_batch_new", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_batch_new`.</summary>
     public static int BatchNew(nint* batch) => Open(batch, static () => new NativeBatch());
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_batch_free", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_batch_free`.</summary>
     public static int BatchFree(nint batch) => NativeCall.Run(() => RequireRemoved(Handles.Remove<NativeBatch>(batch)));
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_batch_put", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_batch_put`.</summary>
     public static int BatchPut(nint batch, byte* json, nuint jsonLength, ulong expectedSequence) =>
         Change(batch, building => building.PutJson(NativeText.Document(json, jsonLength, "json"), Expect(expectedSequence)));
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_batch_delete", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_batch_delete`.</summary>
     public static int BatchDelete(nint batch, byte* kind, nuint kindLength, byte* id, nuint idLength, ulong expectedSequence) =>
         Change(batch, building => building.Delete(NativeText.Kind(kind, kindLength), NativeText.Id(id, idLength, "id"), Expect(expectedSequence)));
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_batch_event", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_batch_event`.</summary>
     public static int BatchEvent(nint batch, byte* type, nuint typeLength, byte* objectId, nuint objectIdLength, byte* data, nuint dataLength) =>
         Change(batch, building => NativeBatch.AppendEvent(
             building,
@@ -106,7 +105,7 @@ internal static unsafe class StoreExports
             NativeText.OptionalId(objectId, objectIdLength, "object"),
             NativeText.OptionalDocument(data, dataLength, "data")));
 
-    [UnmanagedCallersOnly(EntryPoint = "ss_batch_commit", CallConvs = [typeof(CallConvCdecl)])]
+    /// <summary>`ss_batch_commit`.</summary>
     public static int BatchCommit(nint store, nint batch, int wait, NativeBuffer* receipt) =>
         NativeCall.Answer(store, receipt, opened =>
         {
