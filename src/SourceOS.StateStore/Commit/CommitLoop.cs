@@ -104,7 +104,7 @@ internal sealed class CommitLoop
     {
         _queue.Close();
         _thread.Join();
-        _applier.Dispose();
+        _applier.Stop();
     }
 
     private void Run()

@@ -9,7 +9,8 @@ using SourceOS.StateStore.Storage.Lmdb;
 namespace SourceOS.StateStore.Commit;
 
 /// <summary>Applies durable groups to the state, on the thread that asks or on its own. Driven by whoever has the writer's role.</summary>
-internal sealed class StateApplier : IDisposable
+[System.Diagnostics.CodeAnalysis.SuppressMessage("Reliability", "CA1001", Justification = "Stop ends the thread and gives back what it waits on; it is called once, by the loop.")]
+internal sealed class StateApplier
 {
     private readonly StateEnvironment _state;
     private readonly StateFold _fold;
@@ -96,7 +97,7 @@ internal sealed class StateApplier : IDisposable
     }
 
     /// <summary>Ends the thread. Nothing may be under way.</summary>
-    public void Dispose()
+    internal void Stop()
     {
         _isStopping = true;
         _work.Release();
