@@ -24,29 +24,36 @@ internal sealed class CheckpointStart(StoreLayout layout, Superblock superblock,
     /// <param name="state">The state, which is not usable.</param>
     internal LogRecoveryResult Decide(LogRecovery recovery, StateInspection state)
     {
+        StateHeader? told = state.Told;
         foreach (ulong sequence in CheckpointFolder.List(ops, layout))
         {
-            if (TryInspect(sequence, state.Reason, out StateInspection? start))
+            if (TryInspect(sequence, state.Reason, out StateInspection? start, out StateHeader? header))
             {
-                LogRecoveryResult found = recovery.Run(start!);
+                LogRecoveryResult found = recovery.Run(start! with { Told = told });
                 if (found.Decision.Case != RecoveryCase.ForkedLog)
                 {
                     return found;
                 }
             }
+            else if (header is not null && header.LogPosition > (told?.LogPosition ?? 0))
+            {
+                told = header;
+            }
         }
 
-        return recovery.Run(state);
+        return recovery.Run(state with { Told = told });
     }
 
     /// <summary>Proves a checkpoint.</summary>
     /// <param name="sequence">Its sequence.</param>
     /// <param name="reason">Why the state is not usable.</param>
     /// <param name="start">The checkpoint as recovery sees it, as if it were the state.</param>
+    /// <param name="header">What its head says, when that is valid, whatever the rest is.</param>
     /// <returns>Whether it proves and lies behind the log's beginning.</returns>
-    internal bool TryInspect(ulong sequence, string reason, out StateInspection? start)
+    internal bool TryInspect(ulong sequence, string reason, out StateInspection? start, out StateHeader? header)
     {
         start = null;
+        header = null;
         _ = StateCheckpointFile.Open(layout.CheckpointPath(sequence), superblock.StoreId, _files, out StateCheckpointFile? file, out _);
         using (file)
         {
@@ -55,6 +62,7 @@ internal sealed class CheckpointStart(StoreLayout layout, Superblock superblock,
                 return false;
             }
 
+            header = file.Header.State;
             if (file.Run(null, superblock.PageBits) != ReadStatus.Ok || file.Fault.IsFault || file.LastFrame is not { } last)
             {
                 return false;

@@ -76,7 +76,7 @@ internal sealed class LogRecovery(StoreLayout layout, Superblock superblock, Sto
         using LogReader reader = new(layout, _geometry, log);
         StateRelation relation = state.Header is null ? StateRelation.None : StateRelation.At;
         LogScan scan = relation == StateRelation.None ? ScanAll(reader, endOfSegments) : ScanFromState(reader, state, endOfSegments, ref relation);
-        long vouched = Math.Max(Math.Max(slots.DurableBefore, scan.VouchedByLaterFrames), state.Header?.LogPosition ?? 0);
+        long vouched = Math.Max(Math.Max(slots.DurableBefore, scan.VouchedByLaterFrames), Math.Max(state.Header?.LogPosition ?? 0, state.Told?.LogPosition ?? 0));
         FoundSlot? newest = slots.Newest;
         RecoveryFacts facts = new(
             EndReachesDurable: catalog.Count > 0 && scan.End.Address >= vouched,

@@ -19,10 +19,19 @@ internal sealed record StateInspection(StateHeader? Header, FrameEntry? LastFram
     /// <summary>When this is no state but a checkpoint that stands in for one: its sequence; then the reason says why the state is not usable.</summary>
     internal ulong? Checkpoint { get; init; }
 
+    /// <summary>The header of a state or checkpoint that is not usable, where its own check holds all the same: it was written when the log was durable up to its position, and says that and no more.</summary>
+    internal StateHeader? Told { get; init; }
+
     /// <summary>Inspects the state of a generation.</summary>
     internal static StateInspection Run(StoreLayout layout, Superblock superblock, bool needsProof, long proveUpToBytes)
     {
         string path = layout.StateDataPath(superblock.StateGeneration);
+        StateInspection found = Inspect(path, superblock, needsProof, proveUpToBytes);
+        return found.Header is null && File.Exists(path) ? found with { Told = Tell(path, superblock) } : found;
+    }
+
+    private static StateInspection Inspect(string path, Superblock superblock, bool needsProof, long proveUpToBytes)
+    {
         if (!File.Exists(path))
         {
             return None("the state is missing");
@@ -60,6 +69,34 @@ internal sealed record StateInspection(StateHeader? Header, FrameEntry? LastFram
         }
     }
 
+    private static StateHeader? Tell(string path, Superblock superblock)
+    {
+        try
+        {
+            using MappedFile map = MappedFile.Open(path);
+            if (map.ReadMetas().TryNewest(out LmdbMeta meta).IsFault)
+            {
+                return null;
+            }
+
+            LmdbReader<MappedPages> reader = new(map.Snapshot(in meta), meta.LastPage);
+            LmdbDatabaseRecord main = meta.Main;
+            if (reader.TryGetDatabase(in main, Tables.Name(StateTable.Meta), out LmdbDatabaseRecord table, out _) != LmdbReadStatus.Found
+                || reader.TryGet(in table, Tables.HeaderKey, out ReadOnlySpan<byte> value, out _) != LmdbReadStatus.Found)
+            {
+                return null;
+            }
+
+            StateHeader header = new();
+            return header.TryDecode(value, out _) && header.StoreId == superblock.StoreId && header.Generation == superblock.StateGeneration ? header : null;
+        }
+        catch (StateStoreException exception) when (exception.Code is StateStoreErrorCode.StateDamaged or StateStoreErrorCode.InputOutput)
+        {
+            // What cannot be read tells nothing; why it cannot is in the reason already.
+            return null;
+        }
+    }
+
     private static StateInspection Read(StateView view, Superblock superblock, bool isProven)
     {
         StateHeader header = new();
@@ -68,6 +105,13 @@ internal sealed record StateInspection(StateHeader? Header, FrameEntry? LastFram
         if (header.StoreId != superblock.StoreId || header.Generation != superblock.StateGeneration)
         {
             return None("the state belongs to another store or generation");
+        }
+
+        // The digest is of the tables and not of the header, so a header of an older snapshot before newer tables passes it; folded again onto what they hold already, frames would be counted wrong.
+        _ = view.TryFindFrame(ulong.MaxValue, out _, out FrameEntry newest);
+        if (header.FrameCount == superblock.BaseFrame ? newest != default : newest.FrameNumber + 1 != header.FrameCount)
+        {
+            return None("the state's tables and its header are of different snapshots");
         }
 
         if (header.FrameCount == superblock.BaseFrame)

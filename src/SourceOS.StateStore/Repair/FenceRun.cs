@@ -4,6 +4,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Unicode;
 using SourceOS.StateStore.Checkpoints;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Locking;
@@ -176,7 +177,14 @@ internal sealed class FenceRun(RepairPlace place)
     {
         try
         {
-            JsonDocument note = JsonDocument.Parse(StoreTree.ReadUpTo(place.Ops, folder.NotePath, MaxNoteBytes), new JsonDocumentOptions { MaxDepth = 64 });
+            // The parser does not look into strings, and whoever reads one out of bytes that are no text is thrown out.
+            byte[] bytes = StoreTree.ReadUpTo(place.Ops, folder.NotePath, MaxNoteBytes);
+            if (!Utf8.IsValid(bytes))
+            {
+                return null;
+            }
+
+            JsonDocument note = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = 64 });
             if (note.RootElement.ValueKind == JsonValueKind.Object)
             {
                 return note;

@@ -1,6 +1,6 @@
-// Why this file exists: blocks of sealed segments that rotted are computed again from parity, and parity that is missing or rotten is made again (format-spec/parity.md, "Healing"). Invariants: a
-// segment is healed only when every block that differs can be computed and its frames are whole with them; what stood there is set aside first; the parity file is what a crash
-// in the middle is repeated from, so it is never changed while a block of its segment is written.
+// Why this file exists: blocks of sealed segments that rotted are computed again from parity, and parity that is missing or rotten is made again (format-spec/parity.md, "Healing"). Invariants: only
+// blocks that SegmentHealing proved are written; what stood there is set aside first; the parity file is what a crash
+// in the middle is repeated from, so it is never changed while a block of its segment is written, nor while one is left that is beyond it.
 
 using System.Globalization;
 using SourceOS.StateStore.Format;
@@ -18,6 +18,9 @@ namespace SourceOS.StateStore;
 internal sealed record SegmentHeal(int Segment, IReadOnlyList<int> Blocks)
 {
     private const int MaxNamed = 32;
+
+    /// <summary>Whether other blocks of the segment stay bad, because their groups are beyond parity.</summary>
+    internal bool LeavesDamage { get; init; }
 
     /// <summary>The blocks as a phrase.</summary>
     internal string BlockText => string.Join(", ", Blocks.Take(MaxNamed)) + (Blocks.Count > MaxNamed ? string.Create(CultureInfo.InvariantCulture, $" and {Blocks.Count - MaxNamed} more") : "");
@@ -87,16 +90,16 @@ internal static class ParityRepair
             }
 
             bool isSealed = segment < sealedEnd;
-            if (judged.BadBlocks.Count > 0 && TryHeal(layout, superblock, files, segment, judged.BadBlocks) is SegmentHeal heal)
+            if (judged.BadBlocks.Count > 0 && SegmentHealing.Find(layout, superblock, files, segment, judged) is SegmentHeal heal)
             {
-                // A group whose own parity rotted had nothing to heal.
+                // A group whose own parity rotted had nothing to heal. What is fenced gets no parity.
                 heals.Add(heal);
-                if (!judged.IsSound && isSealed)
+                if (!judged.IsSound && isSealed && !heal.LeavesDamage)
                 {
                     remake.Add(segment);
                 }
             }
-            else if (IsWhole(layout, superblock, files, segment) && isSealed)
+            else if (SegmentHealing.IsWhole(layout, superblock, files, segment) && isSealed)
             {
                 remake.Add(segment);
             }
@@ -158,7 +161,7 @@ internal static class ParityRepair
                 target.SyncAll();
             }
 
-            if (!IsWhole(layout, superblock, files, heal.Segment))
+            if (!IsHealed(layout, superblock, files, heal))
             {
                 throw Failed(path, "its frames are not whole after its blocks were computed again");
             }
@@ -177,21 +180,10 @@ internal static class ParityRepair
         }
     }
 
-    private static SegmentHeal? TryHeal(StoreLayout layout, Superblock superblock, StoreFiles files, int segment, IReadOnlyList<int> blocks)
-    {
-        // Frames that are whole as they stand contradict nothing: then it is the parity that is of other bytes.
-        int groups = ParityHeader.GroupsOf(superblock.SegmentBits);
-        if (blocks.GroupBy(block => block % groups).Any(static group => group.Count() > 1) || IsWhole(layout, superblock, files, segment))
-        {
-            return null;
-        }
-
-        SegmentHeal heal = new(segment, blocks);
-        return IsWhole(layout, superblock, Healed(layout, superblock, files, [heal]), segment) ? heal : null;
-    }
-
-    private static bool IsWhole(StoreLayout layout, Superblock superblock, StoreFiles files, int segment) =>
-        SegmentProof.Run(layout, new LogGeometry(superblock.PageBits, superblock.SegmentBits), superblock.StoreId, superblock.BaseAddress, segment, files, out _);
+    // The segment proves, or, where blocks beyond parity are left in it, the healed ones are those that the table names.
+    private static bool IsHealed(StoreLayout layout, Superblock superblock, StoreFiles files, SegmentHeal heal) => heal.LeavesDamage
+        ? !ParityJudge.Run(layout, new LogGeometry(superblock.PageBits, superblock.SegmentBits), superblock.StoreId, heal.Segment, files).BadBlocks.Intersect(heal.Blocks).Any()
+        : SegmentHealing.IsWhole(layout, superblock, files, heal.Segment);
 
     private static BlockLoader Loader(StoreLayout layout, LogGeometry geometry, StoreId storeId, StoreFiles files, SegmentHeal heal)
     {

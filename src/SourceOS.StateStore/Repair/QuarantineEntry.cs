@@ -86,8 +86,9 @@ public sealed record QuarantineEntry(string Id, string Path, long LengthBytes, s
                 LogAddress = root.TryGetProperty("logAddress"u8, out JsonElement address) && address.ValueKind == JsonValueKind.Number && address.TryGetInt64(out long at) ? at : null,
             };
         }
-        catch (JsonException)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
+            // No document, or one whose bytes are no text: the note rotted, what it stands beside did not.
             return bare;
         }
     }

@@ -1,9 +1,10 @@
 // Why this file exists: what a repair did, told to people and programs, kept where it can be read even when the state cannot. Invariants: a report says what was damaged,
-// that no user data was changed, how much was made again, what was set aside and what a person has to look at; its file appears whole or not at all.
+// that no user data was changed, or how much of it is lost, how much was made again, what was set aside and what a person has to look at; its file appears whole or not at all.
 
 using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Unicode;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Readers.Log;
 using SourceOS.StateStore.Storage.Files;
@@ -108,6 +109,12 @@ internal static class RepairReports
 
     private static bool IsObject(byte[] json)
     {
+        // The parser does not look into strings, and whoever reads one out of bytes that are no text is thrown out.
+        if (!Utf8.IsValid(json))
+        {
+            return false;
+        }
+
         try
         {
             using JsonDocument document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = 64 });
@@ -123,8 +130,10 @@ internal static class RepairReports
     {
         string damaged = string.Join("; ", plan.Steps.Select(static step => $"{step.Target}"));
         string lost = plan.LostRanges.Count == 0 ? "Nothing acknowledged is lost." : $"Lost from the history: {plan.LostEvents} events (sequences {string.Join(", ", plan.LostRanges.Take(16))}{(plan.LostRanges.Count > 16 ? " and more" : "")}).";
+        string records = plan.LostRecords == 0 ? "User data was not modified: every record is as it was."
+            : string.Create(CultureInfo.InvariantCulture, $"Up to {plan.LostRecords} records are missing, or as they were before a lost change; every other record is as it was, and none was modified otherwise.");
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"Damaged: {damaged}. {summary} User data was not modified: every record is as it was. {counts.Rebuilt} entries were rebuilt. {lost} For review: {(plan.HumanReview.Count == 0 ? "nothing" : string.Join(" ", plan.HumanReview))}");
+            $"Damaged: {damaged}. {summary} {records} {counts.Rebuilt} entries were rebuilt. {lost} For review: {(plan.HumanReview.Count == 0 ? "nothing" : string.Join(" ", plan.HumanReview))}");
     }
 }

@@ -42,6 +42,7 @@ internal sealed record SalvagePlan(StateInspection? Start, StateHeader Place, bo
 
         ulong foldUntil = walk.EndsWithWholeCommit || found.DurableAddress >= walk.Place.LogPosition ? walk.Place.LastSequence : walk.LastCommitSequence;
         walk.GoTo(start?.Header);
+        walk.GoTo(found.State.Told);
         walk.GoTo(found.Slots.Newest?.Descriptor);
         return new SalvagePlan(start, walk.Place, walk.IsExact, foldUntil);
     }

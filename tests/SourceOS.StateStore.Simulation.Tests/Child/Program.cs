@@ -18,6 +18,9 @@ internal static class Program
                 case ["lone", string path, string count]:
                     await TracedChild.RunAsync(path, Numbers.Parse(count));
                     return 0;
+                case ["lmdb", string path, string damage, string from, string until]:
+                    RawLmdbChild.Run(path, damage, Numbers.Parse(from), Numbers.Parse(until));
+                    return 0;
                 default:
                     return 2;
             }

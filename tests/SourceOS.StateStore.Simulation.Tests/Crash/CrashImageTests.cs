@@ -5,6 +5,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using SourceOS.StateStore.Format;
+using SourceOS.StateStore.Readers.Verify;
 using SourceOS.StateStore.Testing;
 
 namespace SourceOS.StateStore.Simulation.Tests;
@@ -40,6 +41,9 @@ public sealed class CrashImageTests(ITestOutputHelper output)
 
     [Fact]
     public Task Recovery_with_a_rebuilt_state() => RunAsync("rebuild", new RecoveryWithRebuild(), maxImages: 1500);
+
+    [Fact]
+    public Task Checkpoints_and_parity_in_the_making() => RunAsync("protective", new ProtectiveFiles(), maxImages: 2500);
 
     private async Task RunAsync(string name, Scenario scenario, int maxImages)
     {
@@ -137,6 +141,11 @@ public sealed class CrashImageTests(ITestOutputHelper output)
         using (StateStore store = StateStore.Open(directory, options))
         {
             campaign.Count(store.Recovery!.Case.ToString());
+            if (store.Recovery.CheckpointSequence is not null)
+            {
+                campaign.Count("rebuilt from a checkpoint");
+            }
+
             if (!s_named.Contains(store.Recovery.Case))
             {
                 return $"opened as {store.Recovery.Case}";
@@ -160,7 +169,13 @@ public sealed class CrashImageTests(ITestOutputHelper output)
             }
         }
 
-        // What recovery made must itself be closed cleanly and hold the same.
+        // What recovery made must itself be closed cleanly and hold the same; whatever is half made beside it is no damage.
+        VerificationReport report = StoreVerifier.Run(directory);
+        if (report.Verdict != VerificationVerdict.Clean)
+        {
+            return $"verify says {report.Verdict}: {report.Findings.FirstOrDefault(static finding => finding.Severity != FindingSeverity.Info)}";
+        }
+
         using StateStore again = StateStore.Open(directory, options);
         using ReadSnapshot snapshot = again.OpenSnapshot();
         return again.Recovery!.Case != RecoveryCase.Clean ? $"opened as {again.Recovery.Case} after a clean close"

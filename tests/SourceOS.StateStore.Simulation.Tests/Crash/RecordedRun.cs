@@ -72,6 +72,7 @@ internal sealed class RecordedRun
         _ops.Mark(new Acknowledged(Model.Commits.Select(commit => commit.Last).DefaultIfEmpty().Max()));
         _options = Bodies.Options();
         _options.ConfirmAfterIdleMs = scenario.ConfirmAfterIdleMs;
+        _options.CheckpointEveryEvents = scenario.CheckpointEveryEvents;
         _options.Files = new StateCapturingOps(_ops, _path);
         foreach (ICommitGate gate in scenario.Gates)
         {

@@ -12,6 +12,9 @@ internal abstract class Scenario
 
     internal virtual IReadOnlyList<ICommitGate> Gates => [];
 
+    /// <summary>Events after which a checkpoint of the state is due.</summary>
+    internal virtual int CheckpointEveryEvents => 250_000;
+
     /// <summary>Whether the state in an image is what the trace says; otherwise it is chosen among the captured ones.</summary>
     internal virtual bool StateIsRecorded => false;
 
@@ -202,5 +205,30 @@ internal sealed class RecoveryWithRebuild : RecoveryOfTornTail
     {
         base.Damage(path);
         Scratch.Remove(Path.Combine(path, "state", "g1"));
+    }
+}
+
+/// <summary>Checkpoints, frontiers and parity are made while commits go on: none of it may be in the way of what is promised, whole or torn.</summary>
+internal sealed class ProtectiveFiles : Scenario
+{
+    internal override int CheckpointEveryEvents => 3;
+
+    internal override Task PrepareAsync(RecordedRun run) => SmallCommitsAsync(run, 0, 3);
+
+    internal override async Task RunAsync(RecordedRun run)
+    {
+        for (int i = 3; i < 11; i++)
+        {
+            await run.CommitAsync([Batches.Put(Id(i), i, i % 3 == 0 ? 200 : 38_000)]);
+            run.NoteRoot();
+            if (i % 2 == 0)
+            {
+                // Whether the background has come this far does not matter to what must hold; that it has some time makes the images more.
+                await Task.Delay(20);
+            }
+        }
+
+        await run.ReopenAsync();
+        await SmallCommitsAsync(run, 11, 3);
     }
 }

@@ -39,7 +39,7 @@ public sealed class BackupTests
     }
 
     [Fact]
-    public async Task Backups_pipebeside_a_writer_hold_all_that_was_acknowledged_before()
+    public async Task Backups_beside_a_writer_hold_all_that_was_acknowledged_before()
     {
         using TestDirectory directory = new();
         await using StateStore store = StateStore.Create(directory.StorePath, RoundTripTests.SmallOptions());

@@ -137,6 +137,51 @@ public sealed class ParityTests
     }
 
     [Fact]
+    public async Task Beside_a_group_beyond_parity_the_blocks_of_other_groups_are_healed_and_only_its_frames_are_lost()
+    {
+        using TestDirectory directory = await WideAsync();
+        Dictionary<string, string> records = FencedStores.Records(directory.StorePath);
+        string segment = FencedStores.Segment(directory.StorePath, 0);
+        byte[] whole = File.ReadAllBytes(segment);
+        foreach (int block in (int[])[4, 8, 13])
+        {
+            FencedStores.Flip(segment, 32768 + (block * Block) + 600);
+        }
+
+        RepairPlan plan = StoreRepair.Plan(directory.StorePath);
+        Assert.Equal([RepairAction.HealSegment, RepairAction.FenceLog], plan.Steps.Select(static step => step.Action));
+        Assert.EndsWith(" blocks 13", plan.Steps[0].Target, StringComparison.Ordinal);
+        Assert.Equal(2UL, plan.LostEvents);
+        await StoreRepair.ApplyAsync(directory.StorePath, plan.PlanHash, FencedStores.Me, FencedStores.Options(), acceptsLoss: true);
+        FencedStores.AssertClean(directory.StorePath);
+        Assert.Equal(records, FencedStores.Records(directory.StorePath));
+        QuarantineEntry fence = StoreRepair.ListQuarantine(directory.StorePath).Single(static entry => entry.CanRollBack);
+        byte[] old = File.ReadAllBytes(FencedStores.Segment(Path.Combine(fence.Path, "old"), 0));
+        Assert.Equal([4, 8], Enumerable.Range(0, 32).Where(block => !old.AsSpan(32768 + (block * Block), Block).SequenceEqual(whole.AsSpan(32768 + (block * Block), Block))));
+    }
+
+    [Fact]
+    public async Task A_block_that_parity_calls_bad_while_its_frames_are_whole_is_left_as_it_is()
+    {
+        using TestDirectory directory = await WideAsync();
+        string segment = FencedStores.Segment(directory.StorePath, 0);
+        string parity = ParityOf(directory.StorePath, 0);
+        byte[] whole = File.ReadAllBytes(segment);
+
+        // The parity of a segment whose 14th block was another one, sound in itself, beside two bad blocks in the other group.
+        Restate(parity, File.ReadAllBytes(parity), 13);
+        FencedStores.Flip(segment, 32768 + (4 * Block) + 600);
+        FencedStores.Flip(segment, 32768 + (8 * Block) + 600);
+        Assert.Empty(Facts(directory.StorePath).Heals);
+
+        // Nor is it when its frames are not whole, since they would not be so with that block.
+        FencedStores.Flip(segment, 32768 + (13 * Block) + 600);
+        Assert.Empty(Facts(directory.StorePath).Heals);
+        File.WriteAllBytes(segment, whole);
+        Assert.Empty(Facts(directory.StorePath).Heals);
+    }
+
+    [Fact]
     public async Task What_parity_heals_is_healed_even_when_the_rest_must_be_fenced()
     {
         using TestDirectory directory = await FencedStores.MakeAsync();
@@ -287,7 +332,7 @@ public sealed class ParityTests
     }
 
     // One sealed segment of 2 MiB: 32 blocks in two groups.
-    private static async Task<TestDirectory> WideAsync()
+    internal static async Task<TestDirectory> WideAsync()
     {
         TestDirectory directory = new();
         StateStoreOptions options = FencedStores.Options();
@@ -319,17 +364,26 @@ public sealed class ParityTests
         }
     }
 
-    // The parity file of a segment whose second block was another one: sound in itself.
-    private static void Restate(string file, byte[] right)
+    // The parity file of a segment one of whose blocks was another one: sound in itself.
+    private static void Restate(string file, byte[] right, int block = 1)
     {
         byte[] bytes = (byte[])right.Clone();
         Assert.True(ParityHeader.TryDecode(bytes.AsSpan(0, 4096), out ParityHeader header, out _));
+        int blocks = ParityHeader.DataBlocksOf(header.SegmentBits), group = block % ParityHeader.GroupsOf(header.SegmentBits);
         Span<byte> table = bytes.AsSpan(4096, ParityHeader.TableLengthBytesOf(header.SegmentBits));
+        byte[] was = new byte[Block];
+        using (FileStream segment = File.OpenRead(file.Replace("/parity/", "/events/", StringComparison.Ordinal).Replace(".parity", ".log", StringComparison.Ordinal)))
+        {
+            segment.Position = 32768 + (block * Block);
+            segment.ReadExactly(was);
+        }
+
         byte[] other = RandomNumberGenerator.GetBytes(Block);
-        Span<byte> parity = bytes.AsSpan(ParityHeader.ParityOffsetOf(header.SegmentBits), Block);
+        Span<byte> parity = bytes.AsSpan(ParityHeader.ParityOffsetOf(header.SegmentBits) + (group * Block), Block);
+        ParityBlocks.Xor(parity, was);
         ParityBlocks.Xor(parity, other);
-        Checksum.Write128(table[16..], ParityBlocks.BlockCheck(header.StoreId, 0, 1, other));
-        Checksum.Write128(table[32..], ParityBlocks.BlockCheck(header.StoreId, 0, 2, parity));
+        Checksum.Write128(table[(16 * block)..], ParityBlocks.BlockCheck(header.StoreId, 0, block, other));
+        Checksum.Write128(table[(16 * (blocks + group))..], ParityBlocks.BlockCheck(header.StoreId, 0, blocks + group, parity));
         (header with { TableCheck = ParityBlocks.TableCheck(header.StoreId, 0, table) }).Encode(bytes.AsSpan(0, 4096));
         File.WriteAllBytes(file, bytes);
     }

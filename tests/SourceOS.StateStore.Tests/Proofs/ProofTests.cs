@@ -3,10 +3,11 @@
 
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Proofs;
+using Xunit.Abstractions;
 
 namespace SourceOS.StateStore.Tests.Proofs;
 
-public sealed class ProofTests
+public sealed class ProofTests(ITestOutputHelper output)
 {
     private static readonly SessionIdentity s_me = new("actor:test");
 
@@ -76,6 +77,7 @@ public sealed class ProofTests
         Checkpoint checkpoint = prover.MakeCheckpoint();
         EventProof item = prover.ProveEvent(3)!;
         StateProof[] proofs = [item, prover.ProveConsistency(3, prover.Size), prover.ProveConsistency(4, prover.Size), prover.ProveRecord(RecordKind.Object, "note:1")!];
+        int tried = 0;
         foreach (StateProof proof in proofs)
         {
             byte[] file = ProofJson.Encode(proof);
@@ -83,11 +85,13 @@ public sealed class ProofTests
             {
                 byte[] forged = [.. file];
                 forged[bit / 8] ^= (byte)(1 << (bit % 8));
+                tried++;
                 Assert.False(Holds(forged, checkpoint), $"{proof.GetType().Name}, bit {bit}: {System.Text.Encoding.UTF8.GetString(forged)}");
             }
 
             for (int length = 0; length < file.Length - 1; length++)
             {
+                tried++;
                 Assert.False(Holds(file.AsSpan(0, length), checkpoint));
             }
 
@@ -98,6 +102,15 @@ public sealed class ProofTests
             Assert.False((proof with { Path = [.. proof.Path.Reverse()] }).Check(checkpoint).Holds);
         }
 
+        tried += Splice([.. proofs.Select(ProofJson.Encode)], checkpoint);
+        string books = $"forged proofs: {tried} tried, {tried} held";
+        output.WriteLine(books);
+        if (Environment.GetEnvironmentVariable("STATESTORE_REPORT") is { Length: > 0 } report)
+        {
+            await File.AppendAllTextAsync(report, books + Environment.NewLine);
+        }
+
+        Assert.True(tried > 50_000, books);
         Checkpoint older = new(checkpoint.Origin, 4, prover.ProveConsistency(4, 4).Root);
         Assert.False(item.Check(older).Holds);
         Assert.False(proofs[3].Check(older).Holds);
@@ -108,6 +121,36 @@ public sealed class ProofTests
         EventProof erased = item with { Leaf = MerkleHash.Leaf([.. item.Salt.Span, .. item.Event.Span]), Salt = default, Event = default };
         AssertHolds(erased, checkpoint);
         Assert.Contains("erased", erased.Check(checkpoint).Statement, StringComparison.Ordinal);
+    }
+
+    // Parts of one proof in another, parts that changed places, several bytes at once.
+    private static int Splice(byte[][] files, Checkpoint checkpoint)
+    {
+        Random random = new(41);
+        int tried = 0;
+        int wanted = (int)(28_000 * CutCalls.Scale);
+        for (int i = 0; i < wanted; i++)
+        {
+            byte[] forged = [.. files[random.Next(files.Length)]];
+            byte[] other = random.Next(3) == 0 ? forged : files[random.Next(files.Length)];
+            int length = random.Next(1, 120);
+            int from = random.Next(other.Length - length);
+            int to = random.Next(forged.Length - length);
+            byte[] moved = other[from..(from + length)];
+            if (ReferenceEquals(other, forged))
+            {
+                forged.AsSpan(to, length).CopyTo(forged.AsSpan(from));
+            }
+
+            moved.CopyTo(forged, to);
+            if (!Array.Exists(files, file => file.AsSpan().SequenceEqual(forged)))
+            {
+                tried++;
+                Assert.False(Holds(forged, checkpoint), System.Text.Encoding.UTF8.GetString(forged));
+            }
+        }
+
+        return tried;
     }
 
     private static void AssertHolds(StateProof proof, Checkpoint checkpoint)

@@ -14,12 +14,13 @@ public sealed class RepairCrashTests
     [InlineData("undo")]
     [InlineData("heads")]
     [InlineData("heal")]
+    [InlineData("part")]
     [InlineData("parity")]
     [InlineData("salvage")]
     [InlineData("checkpoints")]
     public async Task Cut_off_at_any_step_a_repair_is_finished_by_running_it_again(string what)
     {
-        using TestDirectory directory = what == "checkpoints" ? await StateCheckpointTests.WithCheckpointsAsync() : await FencedStores.MakeAsync(what is "heal" or "parity" ? 150 : 90);
+        using TestDirectory directory = what == "checkpoints" ? await StateCheckpointTests.WithCheckpointsAsync() : what == "part" ? await ParityTests.WideAsync() : await FencedStores.MakeAsync(what is "heal" or "parity" ? 150 : 90);
         Dictionary<string, string> records = FencedStores.Records(directory.StorePath);
         Damage(directory, what);
         if (what == "undo")
@@ -79,6 +80,14 @@ public sealed class RepairCrashTests
             // The frame that goes holds a record that was deleted later, so every record is still known.
             FencedStores.FlipBeyondParity(segment, SalvageTests.OffsetOfFrame(directory.StorePath, 1));
             Directory.Delete(Path.Combine(directory.StorePath, "state"), recursive: true);
+        }
+        else if (what == "part")
+        {
+            // Two blocks of one group and one of the other: a block is healed, and the rest fenced.
+            foreach (int block in (int[])[4, 8, 13])
+            {
+                FencedStores.Flip(segment, 32768 + (block * Format.ParityHeader.BlockLengthBytes) + 600);
+            }
         }
         else if (what == "heal")
         {

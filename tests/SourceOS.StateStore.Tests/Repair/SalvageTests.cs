@@ -134,6 +134,20 @@ public sealed class SalvageTests
     }
 
     [Fact]
+    public async Task A_report_never_says_that_every_record_is_as_it_was_when_some_may_be_lost()
+    {
+        using TestDirectory directory = await FencedStores.MakeAsync(150);
+        string path = directory.StorePath;
+        Zero(path, 30, 2);
+        Directory.Delete(Path.Combine(path, "state"), recursive: true);
+        RepairPlan plan = await FenceTests.FenceAsync(path);
+        Assert.Equal(2UL, plan.LostRecords);
+        string report = System.Text.Encoding.UTF8.GetString(StoreRepair.ReadReports(path)[^1]);
+        Assert.Contains("Up to 2 records are missing", report, StringComparison.Ordinal);
+        Assert.DoesNotContain("every record is as it was", report, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Nothing_sound_at_all_is_left_to_a_person()
     {
         using TestDirectory directory = await FencedStores.MakeAsync(20);
