@@ -63,6 +63,14 @@ public sealed class InitTests
     }
 
     [Fact]
+    public void Help_of_init_says_what_its_profile_is_and_other_verbs_say_what_theirs_is()
+    {
+        using Statestore store = new();
+        Assert.Contains("The first profile", store.Run("init", "--help").Exits(0).Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("The first profile", store.Run("adopt", "--help").Exits(0).Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_store_does_not_change_its_device()
     {
         using Statestore store = Statestore.Initialised();

@@ -20,7 +20,10 @@ internal sealed class HelpWithExamples(HelpAction help) : SynchronousCommandLine
     public override int Invoke(ParseResult parseResult)
     {
         help.MaxWidth = Columns;
+        string? usual = GlobalOptions.Profile.Description;
+        GlobalOptions.Profile.Description = (parseResult.CommandResult.Command as VerbCommand)?.ProfileHelp ?? usual;
         help.Invoke(parseResult);
+        GlobalOptions.Profile.Description = usual;
         TextWriter output = parseResult.InvocationConfiguration.Output;
         IReadOnlyList<string> examples = parseResult.CommandResult.Command switch
         {

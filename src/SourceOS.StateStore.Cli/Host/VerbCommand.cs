@@ -21,6 +21,9 @@ internal sealed class VerbCommand : Command
     /// <summary>Command lines that show it.</summary>
     public IReadOnlyList<string> Examples { get; }
 
+    /// <summary>What the global option `--profile` means to this command; null when it means the same as everywhere.</summary>
+    public string? ProfileHelp { get; init; }
+
     /// <summary>What it does; null for a command that only groups others.</summary>
     public Func<VerbContext, Task<ExitCode>>? Run { get; init; }
 

@@ -30,6 +30,7 @@ internal static class InitVerb
             "statestore --store /var/lib/state init --profile profile:work --profile-class work --device device:laptop")
         {
             Run = RunAsync,
+            ProfileHelp = $"The first profile; {DefaultProfile} by default",
         };
         command.Options.Add(ProfileClass);
         command.Options.Add(Device);
