@@ -209,8 +209,8 @@ def main(arguments):
     if makes_only:
         return 0
     # A log's last page is read to its end, up to 1,024 pages of 4 KiB whatever the store's size, so a small store may touch more than a large one.
-    print(f"\nPages touched by the quick level: {max(quick) / quick[0]:.2f} of the smallest store's at most, {min(quick) / quick[0]:.2f} at least")
-    return 0 if max(quick) <= 1.5 * quick[0] else 1
+    print(f"\nPages touched by the quick level: the most are {max(quick) / min(quick):.2f} times the fewest, and {max(quick) / quick[0]:.2f} of the smallest store's; the aim is 1.5 for the first")
+    return 0 if max(quick) <= 1.5 * min(quick) else 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 // Why this file exists: a refusal is part of what happened, so it is an event too; and a caller that is refused a thousand times must not fill the log. Invariants: the first
 // refusals of a kind are events of their own; more than three equal ones within a minute fold into one storm record, whose count grows in fewer and
-// fewer writes; what is remembered in memory is bounded.
+// fewer writes, and is never above what happened; what is remembered in memory is bounded.
 
 using System.Buffers;
 using System.Globalization;
@@ -17,6 +17,7 @@ internal sealed class RefusalAudit : IRefusalAuditor
 
     private const int MaxRemembered = 4096;
     private static readonly TimeSpan s_window = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan s_resumed = TimeSpan.FromSeconds(1);
     private readonly Dictionary<StormKey, Storm> _storms = [];
 
     // How far back the log is read when a store is opened: refusals of programs that run once each are equal refusals too.
@@ -31,6 +32,9 @@ internal sealed class RefusalAudit : IRefusalAuditor
         public DateTimeOffset LastAt { get; set; }
 
         public long Count { get; set; }
+
+        /// <summary>When its record was last written by an earlier opening of the store; null when this one has written it, or nobody has.</summary>
+        public DateTimeOffset? ResumedAt { get; set; }
 
         /// <summary>Identifier of its record; empty before there is one.</summary>
         public string Id { get; set; } = "";
@@ -77,6 +81,7 @@ internal sealed class RefusalAudit : IRefusalAuditor
             {
                 storm.Count = Math.Max(storm.Count, times);
                 storm.LastAt = item.OccurredAt;
+                storm.ResumedAt = item.OccurredAt;
                 storm.Id = item.SubjectId;
             }
         }
@@ -106,9 +111,12 @@ internal sealed class RefusalAudit : IRefusalAuditor
             return batch;
         }
 
-        // The record is written when a storm begins and each time its count has doubled.
-        if (storm.Count == MaxSingle + 1 || long.IsPow2(storm.Count))
+        // The record is written when a storm begins and each time its count has doubled. Programs that run once each would never double what they resume, so the first refusal of each is
+        // written too, unless the record is younger than a second: a minute of a storm is at most sixty records, whoever makes it.
+        bool isResumed = storm.ResumedAt is { } written && commit.ProposedAt - written >= s_resumed;
+        if (storm.Count == MaxSingle + 1 || long.IsPow2(storm.Count) || isResumed)
         {
+            storm.ResumedAt = null;
             storm.Id = storm.Id.Length > 0 ? storm.Id : $"storm:{storm.FirstAt.ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture)}:{Id(key)}";
             batch.PutJson(StormDocument(commit, reason, storm), new ChangeOptions { EventType = "sync.storm.recorded", Lane = Lane.Audit });
             return batch;

@@ -33,19 +33,19 @@ public sealed class ChangeSigner(KeyFolder? folder = null) : IBatchSigner
         ArgumentNullException.ThrowIfNull(store);
         ArgumentNullException.ThrowIfNull(session);
         ArgumentNullException.ThrowIfNull(changes);
-        if (changes.All(static change => Privileges.IsPrivileged(change.Action, change.Kind, change.Id, change.Body) == false || change.EventType == Salvaged))
+        if (_keys?.MayHave(session.ActorId) == false || changes.All(static change => Privileges.IsPrivileged(change.Action, change.Kind, change.Id, change.Body) == false || change.EventType == Salvaged))
         {
             return [];
         }
 
         using ReadSnapshot snapshot = store.OpenSnapshot();
-        if (!KeyRoom.List(snapshot).Any(key => KeyRoom.IsActive(key, session.ActorId)))
+        List<int> privileged = [.. Enumerable.Range(0, changes.Count).Where(i => NeedsSignature(changes[i], snapshot))];
+        if (privileged.Count == 0 || !KeyRoom.List(snapshot).Any(key => KeyRoom.IsActive(key, session.ActorId)))
         {
             return [];
         }
 
-        List<int> privileged = [.. Enumerable.Range(0, changes.Count).Where(i => NeedsSignature(changes[i], snapshot))];
-        using PrivateKey? key = privileged.Count == 0 ? null : Load(snapshot, session.ActorId);
+        using PrivateKey? key = Load(snapshot, session.ActorId);
         return key is null ? [] : [.. privileged.Select(i => Sign(i, store.Id, session, changes[i], snapshot, key))];
     }
 

@@ -1,6 +1,7 @@
 // Why this file exists: which keys an actor signs changes with, asked in every commit. Invariants: it holds hints: each key is looked up in the commit's own view before it counts, so a
 // revocation works with the very next commit; a store without such keys costs one comparison.
 
+using System.Collections.Concurrent;
 using System.Text;
 using SourceOS.StateStore.Format;
 using SourceOS.StateStore.Governance.Keys;
@@ -8,16 +9,20 @@ using SourceOS.StateStore.Governance.Records;
 
 namespace SourceOS.StateStore.Governance.Signing;
 
-/// <summary>Keys for changes by actor. Writer thread only, after loading, but for <see cref="Any"/>.</summary>
+/// <summary>Keys for changes by actor. For the writer only, after loading, but for <see cref="Any"/> and <see cref="MayHave"/>.</summary>
 internal sealed class SigningKeys
 {
     private static readonly int s_actor = Slots.Of(RecordKind.Key, "actor_id");
     private static readonly int s_purpose = Slots.Of(RecordKind.Key, "purpose");
     private readonly Dictionary<string, HashSet<string>> _byActor = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> _actors = new(StringComparer.Ordinal);
     private volatile bool _any;
 
     /// <summary>Whether the store may have a key for changes.</summary>
     public bool Any => _any;
+
+    /// <summary>Whether an actor may have a key for changes, now or earlier; false is certain. For any thread.</summary>
+    public bool MayHave(string actorId) => _actors.ContainsKey(actorId);
 
     /// <summary>Takes in what a store holds when it is opened.</summary>
     public void Load(ReadSnapshot snapshot)
@@ -76,6 +81,7 @@ internal sealed class SigningKeys
         }
 
         ids.Add(id);
+        _actors[actor] = true;
         _any = true;
     }
 }

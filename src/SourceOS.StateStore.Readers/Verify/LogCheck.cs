@@ -11,7 +11,8 @@ namespace SourceOS.StateStore.Readers.Verify;
 /// <param name="Linker">The linked log.</param>
 /// <param name="Heads">Headers and slots.</param>
 /// <param name="Sums">Sums over the frames below the state's position.</param>
-internal sealed record LogOutcome(LogLinker Linker, SegmentHeads Heads, FoldedSums Sums);
+/// <param name="UnsureFrom">Where what was found may only be a writer at work: its pages were read one after the other while it wrote them.</param>
+internal sealed record LogOutcome(LogLinker Linker, SegmentHeads Heads, FoldedSums Sums, long UnsureFrom = long.MaxValue);
 
 /// <summary>Checks the log.</summary>
 internal static class LogCheck
@@ -56,7 +57,10 @@ internal static class LogCheck
         if (rest < end && !NoticeWriter(context, survey, heads))
         {
             Pass(context, survey, plan with { FirstAddress = rest, Limit = end, IncludesHead = false }, linker, sums);
-            NoticeWriter(context, survey, heads);
+            if (NoticeWriter(context, survey, heads))
+            {
+                return new LogOutcome(linker, heads, sums, rest);
+            }
         }
 
         return new LogOutcome(linker, heads, sums);

@@ -22,6 +22,7 @@ internal sealed class LogVerdict
     private readonly SegmentHeads _heads;
     private readonly StateClaim _state;
     private readonly long _first;
+    private readonly long _unsureFrom;
     private readonly List<SlotFact> _current = [];
 
     private LogVerdict(VerifyContext context, StoreSurvey survey, LogOutcome outcome, StateClaim state, long first)
@@ -33,6 +34,7 @@ internal sealed class LogVerdict
         _heads = outcome.Heads;
         _state = state;
         _first = first;
+        _unsureFrom = outcome.UnsureFrom;
     }
 
     /// <summary>The highest address that something vouches for.</summary>
@@ -85,14 +87,14 @@ internal sealed class LogVerdict
             Durable = Math.Max(Durable, _geometry.SegmentStart(_log.HighestLooseSegment - 1));
         }
 
-        foreach (LogBreak gap in _log.Breaks.Where(gap => gap.FirstFrame < _log.DurableFrames))
+        foreach (LogBreak gap in _log.Breaks.Where(gap => gap.FirstFrame < _log.DurableFrames && gap.From < _unsureFrom))
         {
             Durable = Math.Max(Durable, gap.From + 1);
         }
 
         foreach (LogDamage damage in _log.Damage)
         {
-            if (damage.Frame is { } frame && frame.FrameNumber < _log.DurableFrames)
+            if (damage.Frame is { } frame && frame.FrameNumber < _log.DurableFrames && damage.From < _unsureFrom)
             {
                 Durable = Math.Max(Durable, damage.From + 1);
             }
@@ -222,7 +224,7 @@ internal sealed class LogVerdict
 
     private void ReportDamage()
     {
-        foreach (LogBreak gap in _log.Breaks.Where(gap => gap.From < Durable))
+        foreach (LogBreak gap in _log.Breaks.Where(gap => gap.From < Durable && gap.From < _unsureFrom))
         {
             bool names = gap.NextSequence > gap.FirstSequence;
             _context.Find(
@@ -236,7 +238,7 @@ internal sealed class LogVerdict
                 $"The log cannot be followed from address {gap.From} to {gap.Until}: frames {gap.FirstFrame} to {Math.Max(gap.FirstFrame, gap.NextFrame) - 1} are missing or do not lead to frame {gap.NextFrame} ({FormatFault.Describe(gap.Rule)}).");
         }
 
-        foreach (LogDamage damage in _log.Damage.Concat(_log.Stale).Where(damage => damage.From < Durable))
+        foreach (LogDamage damage in _log.Damage.Concat(_log.Stale).Where(damage => damage.From < Durable && damage.From < _unsureFrom))
         {
             ReportDamage(damage);
         }

@@ -16,6 +16,7 @@ internal readonly record struct SegmentLengthFact(int Segment, long LengthBytes)
 internal sealed class SegmentHeads
 {
     private const int MaxFacts = 1 << 19;
+    private const int Readings = 6;
 
     private readonly VerifyContext _context;
     private readonly StoreSurvey _survey;
@@ -80,9 +81,30 @@ internal sealed class SegmentHeads
         return newest;
     }
 
-    private void CheckSegment(int number)
+    // A writer replaces slots while they are read. What a crash tore stays as it is, so a slot that looks torn is read again until two readings say the same.
+    private SegmentInfo ReadSettled(int number)
     {
         SegmentInfo info = SegmentInfo.Read(_context.Layout, number, _survey.StoreId, _geometry, _context.Files);
+        for (int attempt = 1; attempt < Readings && (IsTorn(info.Slot(0)) || IsTorn(info.Slot(1))); attempt++)
+        {
+            Thread.Sleep(attempt);
+            SegmentInfo again = SegmentInfo.Read(_context.Layout, number, _survey.StoreId, _geometry, _context.Files);
+            bool isSettled = again.SlotBytes(0).Span.SequenceEqual(info.SlotBytes(0).Span) && again.SlotBytes(1).Span.SequenceEqual(info.SlotBytes(1).Span);
+            info = again;
+            if (isSettled)
+            {
+                break;
+            }
+        }
+
+        return info;
+    }
+
+    private static bool IsTorn(in SlotInfo slot) => slot.IsWritten && !(slot.IsValid && slot.IsCopyValid);
+
+    private void CheckSegment(int number)
+    {
+        SegmentInfo info = ReadSettled(number);
         long expected = _geometry.SegmentFileBytes;
         if (info.Status is not (ReadStatus.Ok or ReadStatus.EndOfFile))
         {
@@ -124,7 +146,7 @@ internal sealed class SegmentHeads
             return;
         }
 
-        if (slot.IsWritten && !(slot.IsValid && slot.IsCopyValid))
+        if (IsTorn(slot))
         {
             _badSlots.Add((segment, index, slot.Fault, slot.IsValid));
         }

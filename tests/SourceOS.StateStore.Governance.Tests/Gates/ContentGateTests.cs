@@ -156,6 +156,44 @@ public sealed class ContentGateTests : IDisposable
     }
 
     [Fact]
+    public void Refusals_of_programs_that_run_once_each_add_up_and_write_at_most_once_a_second()
+    {
+        SettableClock clock = new(new DateTimeOffset(2026, 11, 1, 0, 0, 0, TimeSpan.Zero));
+        using GovernedFixture store = new(clock);
+        void RefuseOnce(int afterMs)
+        {
+            clock.Now += TimeSpan.FromMilliseconds(afterMs);
+            store.Reopen(clock);
+            Assert.False(Try(store.Session("actor:stranger"), Batch(GovernedFixture.Object("object:a"))).IsCommitted);
+        }
+
+        for (int i = 0; i < 20; i++)
+        {
+            RefuseOnce(afterMs: 2_000);
+        }
+
+        string Storm()
+        {
+            using ReadSnapshot snapshot = store.Store.OpenSnapshot();
+            return Encoding.UTF8.GetString(Assert.Single(snapshot.Range(RecordKind.Observation).ToList()).ToJson());
+        }
+
+        Assert.Contains("\"count\":20", Storm(), StringComparison.Ordinal);
+
+        // Within a second of the last record nothing is written, so the count stays below what happened, never above.
+        ulong before = store.Store.VisibleSequence;
+        for (int i = 0; i < 5; i++)
+        {
+            RefuseOnce(afterMs: 100);
+        }
+
+        Assert.Equal(before, store.Store.VisibleSequence);
+        RefuseOnce(afterMs: 1_000);
+        Assert.Equal(before + 1, store.Store.VisibleSequence);
+        Assert.Contains("\"count\":21", Storm(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_refusal_is_on_the_medium_before_its_caller_hears_of_it()
     {
         CommitReceipt receipt = Try(_store.Session("actor:stranger"), Batch(GovernedFixture.Object("object:a")));
